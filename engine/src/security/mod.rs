@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Who may do what.
+
+pub mod permissions;
