@@ -102,7 +102,7 @@ impl WildcardSyntax {
         self.words(pattern).map(move |word| syntax.word(word))
     }
 
-    fn word<'p>(&self, word: &'p str) -> Word<'p> {
+    pub(crate) fn word<'p>(&self, word: &'p str) -> Word<'p> {
         let mut characters = word.chars();
         match (characters.next(), characters.next()) {
             (Some(c), None) if c == self.any_words => Word::Any,
