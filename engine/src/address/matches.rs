@@ -69,11 +69,8 @@ impl<T> Matches<T> {
         if let Some(name) = self.within_markers(pattern) {
             return Ok(self.literal.insert(name.into(), value));
         }
-        let any_words = self.syntax.any_words;
-        if pattern
-            .find(any_words)
-            .is_some_and(|at| at + any_words.len_utf8() < pattern.len())
-        {
+        let end = pattern.len() - pattern.chars().next_back().map_or(0, char::len_utf8);
+        if any_words_at(pattern, &self.syntax).is_some_and(|at| at < end) {
             return Err(MisplacedAnyWords {
                 pattern: pattern.into(),
             });
@@ -176,7 +173,7 @@ impl Specificity {
         let single_word = &*syntax.single_word.encode_utf8(&mut single_word);
         Specificity {
             pattern: pattern.into(),
-            has_any_words: pattern.contains(syntax.any_words),
+            has_any_words: any_words_at(pattern, syntax).is_some(),
             single_words: pattern
                 .split(syntax.delimiter)
                 .map(|word| word == single_word)
@@ -186,9 +183,10 @@ impl Specificity {
     }
 
     fn matches(&self, name: &str, syntax: &WildcardSyntax) -> bool {
-        let Some(parent) = self.pattern.strip_suffix(syntax.any_words) else {
+        let Some(any_words) = any_words_at(&self.pattern, syntax) else {
             return matches_words(&self.pattern, name, syntax);
         };
+        let parent = &self.pattern[..any_words];
         if parent.is_empty() {
             return true;
         }
@@ -222,6 +220,12 @@ impl PartialOrd for Specificity {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
+}
+
+/// Where the first unescaped any-words wildcard is, in bytes.
+fn any_words_at(pattern: &str, syntax: &WildcardSyntax) -> Option<usize> {
+    let mut found = pattern.match_indices(syntax.any_words).map(|(at, _)| at);
+    found.find(|at| !pattern[..*at].ends_with('\\'))
 }
 
 /// Word by word; more words before fewer when all those of the shorter are alike.
@@ -396,6 +400,8 @@ mod tests {
         check(&[r"a.\*"], "a.b", &[]);
         check(&[r"a.\*"], r"a.\*", &[r"a.\*"]);
         check(&[r"a.\*.#"], r"a.\*.b", &[r"a.\*.#"]);
+        check(&[r"*.\#", r"\#.a"], r"x.\#", &[r"*.\#"]);
+        check(&[r"*.\#"], r"x.y", &[]);
         check(&["a.*::q"], "a.*::q", &["a.*::q"]);
         check(&["a.*::q"], "a.b::q", &[]);
     }
