@@ -102,7 +102,7 @@ impl WildcardSyntax {
         self.words(pattern).map(move |word| syntax.word(word))
     }
 
-    fn word<'p>(&self, word: &'p str) -> Word<'p> {
+    pub(crate) fn word<'p>(&self, word: &'p str) -> Word<'p> {
         let mut characters = word.chars();
         match (characters.next(), characters.next()) {
             (Some(c), None) if c == self.any_words => Word::Any,
@@ -166,16 +166,10 @@ impl<'n> Iterator for Words<'n> {
 
     fn next(&mut self) -> Option<&'n str> {
         let rest = self.rest?;
-        let mut previous = None;
-        for (at, c) in rest.char_indices() {
-            if c == self.delimiter && previous != Some(ESCAPE) {
-                self.rest = Some(&rest[at + c.len_utf8()..]);
-                return Some(&rest[..at]);
-            }
-            previous = Some(c);
-        }
-        self.rest = None;
-        Some(rest)
+        let mut delimiters = rest.match_indices(self.delimiter);
+        let end = delimiters.find(|(at, _)| !rest[..*at].ends_with(ESCAPE));
+        self.rest = end.map(|(at, delimiter)| &rest[at + delimiter.len()..]);
+        Some(end.map_or(rest, |(at, _)| &rest[..at]))
     }
 }
 

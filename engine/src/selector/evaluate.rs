@@ -197,7 +197,7 @@ impl<'a> Evaluation<'a> {
             },
             Expression::Arithmetic(operator, operands) => {
                 let [left, right] = &**operands;
-                self.arithmetic(*operator, self.operand(left), self.operand(right))
+                self.arithmetic(*operator, self.operand(left), &self.operand(right))
             }
             condition => match self.truth(condition) {
                 Truth::Unknown => Operand::Null,
@@ -210,12 +210,12 @@ impl<'a> Evaluation<'a> {
         &self,
         operator: Arithmetic,
         left: Operand<'e>,
-        right: Operand<'e>,
+        right: &Operand<'_>,
     ) -> Operand<'e> {
-        match (self.number(&left), self.number(&right)) {
+        match (self.number(&left), self.number(right)) {
             (Some(left), Some(right)) => calculate(operator, &left, &right),
             _ => match (operator, left) {
-                (Arithmetic::Add, Operand::Text(text)) => join(text, &right),
+                (Arithmetic::Add, Operand::Text(text)) => join(text, right),
                 _ => Operand::Null,
             },
         }

@@ -181,10 +181,9 @@ impl<'s> Lexer<'s> {
                     .len();
             let comment = if rest.starts_with("--") {
                 rest.find(['\n', '\r']).map(|line_end| line_end + 1)
-            } else if rest.starts_with("/*") {
-                rest[2..].find("*/").map(|end| 2 + end + 2)
             } else {
-                None
+                let inside = rest.strip_prefix("/*");
+                inside.and_then(|inside| Some(2 + inside.find("*/")? + 2))
             };
             let skipped = comment.unwrap_or(blank);
             if skipped == 0 {

@@ -151,10 +151,8 @@ impl<'s> Parser<'s> {
         self.advance()?;
         if let (true, &Token::Integer(magnitude)) = (minus, &self.token) {
             self.advance()?;
-            let literal = match 0_i64.checked_sub_unsigned(magnitude) {
-                Some(value) => Literal::Integer(value),
-                None => Literal::Float(-(magnitude as f64)),
-            };
+            // the lexer gives at most 2⁶³, whose negative is the least integer
+            let literal = Literal::Integer(0_i64.wrapping_sub_unsigned(magnitude));
             return Ok(Operand {
                 expression: Expression::Literal(literal),
                 start,
