@@ -18,7 +18,7 @@ use crate::session::{Client, Session};
 use crate::settings::Settings;
 use crate::state::State;
 use crate::storage::record::Record;
-use crate::storage::{Position, Storage};
+use crate::storage::{Liveness, Position, Storage};
 use crate::time::{Instant, Now};
 
 /// What a step of the engine may touch besides itself: the time, the storage (owned by the node, so that live operation,
@@ -86,8 +86,8 @@ impl Engine {
     }
 
     /// A record read back from the log.
-    pub fn replay(&mut self, record: &Record, storage: &mut Storage) {
-        self.state.apply(record, storage.live());
+    pub fn replay(&mut self, record: &Record, live: &mut Liveness) {
+        self.state.apply(record, live);
     }
 
     /// The log has been read back and is durable up to `durable`: deploys what the configuration names and lets
@@ -386,7 +386,7 @@ impl Engine {
             if let Some(record) = self.state.record(&key) {
                 turn.storage.append(&record, false, false);
             } else {
-                turn.storage.live().dead(&key);
+                turn.storage.live().dead(key);
             }
         }
     }

@@ -53,9 +53,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             addresses: Vec::new(),
-            address_settings: Matches::default(),
+            address_settings: Matches::new(WildcardSyntax::default(), None),
             security_enabled: false,
-            security: Matches::default(),
+            security: Matches::new(WildcardSyntax::default(), None),
             wildcard: WildcardSyntax::default(),
             id_cache_size: 20_000,
             persist_id_cache: true,

@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
-use crate::storage::journal::Liveness;
+use crate::storage::Liveness;
 use crate::storage::record::{AddressRecord, BranchStart, Key, MessageRecord, QueueRecord, Record, Route};
 
 /// A message of the log and the durable queues it is still on.
@@ -129,20 +129,20 @@ impl State {
             }
             Record::DuplicateId(record) => {
                 let limit = self.id_cache_limit(&record.address);
-                self.duplicates.insert(record, limit, |sequence| live.dead(&Key::DuplicateId(sequence)));
+                self.duplicates.insert(record, limit, |sequence| live.dead(Key::DuplicateId(sequence)));
             }
             Record::Address(record) => self.put_address(record.clone()),
             Record::AddressRemoved(id) => {
                 if let Some(address) = self.addresses.get(*id) {
-                    self.duplicates.remove(&address.record.name, |sequence| live.dead(&Key::DuplicateId(sequence)));
+                    self.duplicates.remove(&address.record.name, |sequence| live.dead(Key::DuplicateId(sequence)));
                 }
                 self.addresses.remove(*id);
-                live.dead(&Key::Address(*id));
+                live.dead(Key::Address(*id));
             }
             Record::Queue(record) => self.put_queue(record.clone(), true),
             Record::QueueRemoved(id) => {
                 self.remove_queue(*id, live);
-                live.dead(&Key::Queue(*id));
+                live.dead(Key::Queue(*id));
             }
             Record::IdCounter(next) => self.id_counter = self.id_counter.max(*next),
             Record::Synced(_) => {}
@@ -161,7 +161,7 @@ impl State {
         self.highest_id = self.highest_id.max(id.0);
         if queues.is_empty() {
             self.logged.remove(&id);
-            live.dead(&Key::Message(id));
+            live.dead(Key::Message(id));
         } else {
             self.logged.insert(id, Logged { message: record.message.clone(), queues });
         }
@@ -179,7 +179,7 @@ impl State {
         logged.queues.retain(|other| *other != queue);
         if logged.queues.is_empty() {
             self.logged.remove(&message);
-            live.dead(&Key::Message(message));
+            live.dead(Key::Message(message));
         }
     }
 

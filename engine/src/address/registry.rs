@@ -133,7 +133,7 @@ impl Addresses {
         let Some(address) = self.by_id.remove(&id) else { return };
         self.by_name.remove(&address.record.name);
         if self.syntax.is_wildcard(&address.record.name) {
-            self.wildcards.remove(&address.record.name, &id);
+            self.wildcards.remove(&address.record.name);
             self.forget_reach();
         }
     }
@@ -162,7 +162,7 @@ impl Addresses {
         let mut queues = address.queues.clone();
         if self.syntax.routing_enabled {
             let by_id = &self.by_id;
-            self.wildcards.matching(&address.record.name, &mut |wildcard: &AddressId| {
+            self.wildcards.matching(&address.record.name, |_, wildcard: &AddressId| {
                 if *wildcard != id && let Some(other) = by_id.get(wildcard) {
                     queues.extend(&other.queues);
                 }
