@@ -16,6 +16,9 @@ use crate::identity::NodeState;
 use crate::input::{Input, Operation};
 use crate::policy::HaPolicy;
 
+/// Segments asked for ahead in recovery, so that the disk works while the last one is applied.
+const AHEAD: usize = 2;
+
 /// Everything a node is told at start.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -65,7 +68,7 @@ impl Node {
     /// Something has happened.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Effects) {
         match input {
-            Input::Start => self.start(effects),
+            Input::Start => self.start(now, effects),
             Input::Disk(completion) => self.disk(now, completion, effects),
             Input::Operator(Operation::Stop) => self.stop(now, effects),
             Input::Connected(_) | Input::Client(..) | Input::Disconnected(_) | Input::DiskUsage(_) | Input::Time => {
@@ -107,13 +110,13 @@ impl Node {
         &self.activation
     }
 
-    fn start(&mut self, effects: &mut Effects) {
+    fn start(&mut self, now: Now, effects: &mut Effects) {
         if self.settings.journal.persistence {
             self.activation = PrimaryOnly::ReadingState;
             effects.disk.push(Request::ReadState);
         } else {
             self.identity = Some(self.first_identity(effects));
-            self.claim(effects);
+            self.claim(now, effects);
         }
     }
 
@@ -156,8 +159,8 @@ impl Node {
             }
             Completion::State(state) => self.state_read(state, effects),
             Completion::Segments(segments) => self.listed(segments, effects),
-            Completion::Segment(segment, bytes) => self.replay(now, segment, &bytes, effects),
-            Completion::Synced => self.recovered_is_synced(effects),
+            Completion::Segment(segment, bytes) => self.replay(segment, &bytes, effects),
+            Completion::Synced => self.recovered_is_synced(now, effects),
             Completion::StateWritten => self.claimed(now, effects),
             Completion::Failed(why) => {
                 effects.notices.push(Notice::StorageFailed(why));
@@ -206,8 +209,6 @@ impl Node {
         if !matches!(self.activation, PrimaryOnly::Listing) {
             return;
         }
-        /// Segments asked for ahead, so that the disk works while the last one is applied.
-        const AHEAD: usize = 2;
         let total = segments.len() as u64;
         effects.disk.extend(segments.iter().take(AHEAD).map(|segment| Request::ReadSegment(*segment)));
         let replay = Replay::new(segments);
@@ -218,7 +219,7 @@ impl Node {
         }
     }
 
-    fn replay(&mut self, _now: Now, segment: Segment, bytes: &Bytes, effects: &mut Effects) {
+    fn replay(&mut self, segment: Segment, bytes: &Bytes, effects: &mut Effects) {
         let PrimaryOnly::Replaying { replay, total, read } = &mut self.activation else { return };
         let engine = &mut self.engine;
         let outcome = replay.segment(segment, bytes, &mut |live, _, record| engine.replay(&record, live));
@@ -231,7 +232,7 @@ impl Node {
         effects.notices.push(Notice::Recovering { read: *read, total: *total });
         if replay.next_segment().is_none() {
             self.replayed(effects);
-        } else if let Some(ahead) = replay.segment_ahead(1) {
+        } else if let Some(ahead) = replay.segment_ahead(AHEAD - 1) {
             effects.disk.push(Request::ReadSegment(ahead));
         }
     }
@@ -255,14 +256,14 @@ impl Node {
         }
     }
 
-    fn recovered_is_synced(&mut self, effects: &mut Effects) {
+    fn recovered_is_synced(&mut self, now: Now, effects: &mut Effects) {
         if matches!(self.activation, PrimaryOnly::Syncing) {
-            self.claim(effects);
+            self.claim(now, effects);
         }
     }
 
     /// Takes the next epoch; durable before anything is written in it.
-    fn claim(&mut self, effects: &mut Effects) {
+    fn claim(&mut self, now: Now, effects: &mut Effects) {
         let recovered = self.storage.branch().map_or(0, |branch| branch.epoch);
         let first = self.storage.appended().next();
         let Some(identity) = &mut self.identity else { return };
@@ -271,8 +272,7 @@ impl Node {
         if self.settings.journal.persistence {
             effects.disk.push(Request::WriteState(identity.encode()));
         } else {
-            self.activation = PrimaryOnly::Claiming;
-            self.claimed(Now::default(), effects);
+            self.claimed(now, effects);
         }
     }
 
