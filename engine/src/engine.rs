@@ -97,8 +97,14 @@ impl Engine {
         self.next_id = self.state.next_free_id();
         self.scheduled.extend(self.state.release_all(turn.now.wall));
         self.deploy(turn);
-        self.expiry_scan = self.settings.expiry_scan_period.map(|period| turn.now.monotonic.after(period));
-        self.address_scan = self.settings.address_queue_scan_period.map(|period| turn.now.monotonic.after(period));
+        self.expiry_scan = self
+            .settings
+            .expiry_scan_period
+            .map(|period| turn.now.monotonic.after(period));
+        self.address_scan = self
+            .settings
+            .address_queue_scan_period
+            .map(|period| turn.now.monotonic.after(period));
     }
 
     /// A client has connected.
@@ -112,30 +118,50 @@ impl Engine {
             return;
         }
         match command {
-            Command::Session(id, SessionCommand::Open { identity, client_id }) => {
+            Command::Session(
+                id,
+                SessionCommand::Open {
+                    identity,
+                    client_id,
+                },
+            ) => {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
             Command::Send(session, send) => self.send(from, session, send, turn),
-            Command::Consumer(id, ConsumerCommand::Open(open)) => self.open_consumer(from, id, *open, turn),
-            Command::Consumer(id, ConsumerCommand::Credit(credit)) => self.add_credit(from, id, credit),
-            Command::Consumer(id, ConsumerCommand::Settle(settle)) => self.settle(from, id, settle, turn),
+            Command::Consumer(id, ConsumerCommand::Open(open)) => {
+                self.open_consumer(from, id, &open, turn)
+            }
+            Command::Consumer(id, ConsumerCommand::Credit(credit)) => {
+                self.add_credit(from, id, credit)
+            }
+            Command::Consumer(id, ConsumerCommand::Settle(settle)) => {
+                self.settle(from, id, settle, turn)
+            }
             Command::Consumer(id, ConsumerCommand::Close(ticket)) => {
                 self.close_consumer((from, id), false, turn);
                 self.answer(from, ticket, Ok(()), turn);
             }
-            Command::Transaction(id, TransactionCommand::Begin(session)) => self.begin(from, id, session, turn),
-            Command::Transaction(id, TransactionCommand::Commit(ticket)) => self.commit_transaction(from, id, ticket, turn),
+            Command::Transaction(id, TransactionCommand::Begin(session)) => {
+                self.begin(from, id, session, turn)
+            }
+            Command::Transaction(id, TransactionCommand::Commit(ticket)) => {
+                self.commit_transaction(from, id, ticket, turn)
+            }
             Command::Transaction(id, TransactionCommand::Rollback(ticket)) => {
                 self.rollback_transaction(from, id, ticket, turn);
             }
-            Command::Resource(session, resource, ticket) => self.resource(from, session, &resource, ticket, turn),
+            Command::Resource(session, resource, ticket) => {
+                self.resource(from, session, &resource, ticket, turn)
+            }
         }
     }
 
     /// A client is gone: what it held goes back, what it had open is undone.
     pub fn disconnected(&mut self, client: ConnectionId, turn: &mut Turn<'_>) {
-        let Some(state) = self.clients.get(&client) else { return };
+        let Some(state) = self.clients.get(&client) else {
+            return;
+        };
         let transactions: Vec<_> = state.transactions.keys().copied().collect();
         let consumers: Vec<_> = state.consumers.keys().copied().collect();
         for transaction in transactions {
@@ -166,9 +192,12 @@ impl Engine {
         }
         while let Some(id) = self.dirty.pop_first() {
             let limit = self.settings.limits.unsettled;
-            let Some(queue) = self.state.queues.get_mut(id) else { continue };
+            let Some(queue) = self.state.queues.get_mut(id) else {
+                continue;
+            };
             let dispatched = queue.dispatch(turn.now.wall, limit, turn.events);
-            self.expired.extend(dispatched.expired.into_iter().map(|message| (id, message)));
+            self.expired
+                .extend(dispatched.expired.into_iter().map(|message| (id, message)));
         }
         for (queue, message) in std::mem::take(&mut self.expired) {
             self.expire_message(queue, message, turn);
@@ -179,9 +208,15 @@ impl Engine {
     /// When [`Engine::expire`] must be called at the latest.
     pub fn deadline(&self, now: Now) -> Option<Instant> {
         let scheduled = self.scheduled.first().map(|(at, ..)| now.at_wall(*at));
-        let open = self.clients.values().flat_map(|client| client.transactions.values());
+        let open = self
+            .clients
+            .values()
+            .flat_map(|client| client.transactions.values());
         let transactions = open.map(|transaction| transaction.deadline).min();
-        [scheduled, transactions, self.expiry_scan, self.address_scan].into_iter().flatten().min()
+        [scheduled, transactions, self.expiry_scan, self.address_scan]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Deadlines have passed.
@@ -189,19 +224,29 @@ impl Engine {
         self.deliver_scheduled(turn.now);
         self.time_out_transactions(turn);
         if self.expiry_scan.is_some_and(|at| at <= turn.now.monotonic) {
-            self.expiry_scan = self.settings.expiry_scan_period.map(|period| turn.now.monotonic.after(period));
+            self.expiry_scan = self
+                .settings
+                .expiry_scan_period
+                .map(|period| turn.now.monotonic.after(period));
             self.scan_expired(turn);
         }
         if self.address_scan.is_some_and(|at| at <= turn.now.monotonic) {
-            self.address_scan = self.settings.address_queue_scan_period.map(|period| turn.now.monotonic.after(period));
+            self.address_scan = self
+                .settings
+                .address_queue_scan_period
+                .map(|period| turn.now.monotonic.after(period));
             self.delete_unused(turn);
         }
     }
 
     /// How full the disk is: producers wait while it is too full.
     pub fn disk_usage(&mut self, total: u64, free: u64, turn: &mut Turn<'_>) {
-        let used_percent = if total == 0 { 0 } else { (total - free.min(total)).saturating_mul(100) / total };
-        let too_used = self.settings.max_disk_usage.is_some_and(|max| used_percent > u64::from(max));
+        let used = (total - free.min(total)).saturating_mul(100);
+        let used_percent = used.checked_div(total).unwrap_or(0);
+        let too_used = self
+            .settings
+            .max_disk_usage
+            .is_some_and(|max| used_percent > u64::from(max));
         let too_little = self.settings.min_disk_free.is_some_and(|min| free < min);
         let blocked = (too_used || too_little).then_some(Block::DiskFull);
         if blocked == self.blocked {
@@ -209,13 +254,16 @@ impl Engine {
         }
         self.blocked = blocked;
         let event = blocked.map_or(Event::Unblocked, Event::Blocked);
-        turn.notices.push(blocked.map_or(Notice::Unblocked, Notice::Blocked));
-        turn.events.extend(self.clients.keys().map(|client| (*client, event.clone())));
+        turn.notices
+            .push(blocked.map_or(Notice::Unblocked, Notice::Blocked));
+        turn.events
+            .extend(self.clients.keys().map(|client| (*client, event.clone())));
     }
 
     /// The broker is stopping: clients are told.
     pub fn stop(&mut self, turn: &mut Turn<'_>) {
-        turn.events.extend(self.clients.keys().map(|client| (*client, Event::Stopping)));
+        turn.events
+            .extend(self.clients.keys().map(|client| (*client, Event::Stopping)));
     }
 
     /// The disk has failed: nothing more is acknowledged or delivered.
@@ -253,7 +301,13 @@ impl Engine {
     }
 
     /// Appends records as one unit and applies them. `sync`: whether their durability needs the disk's word.
-    pub(crate) fn commit(&mut self, from: Option<ConnectionId>, unit: &[Record], sync: bool, turn: &mut Turn<'_>) {
+    pub(crate) fn commit(
+        &mut self,
+        from: Option<ConnectionId>,
+        unit: &[Record],
+        sync: bool,
+        turn: &mut Turn<'_>,
+    ) {
         for (index, record) in unit.iter().enumerate() {
             let more = index + 1 < unit.len();
             turn.storage.append(record, more, sync);
@@ -270,11 +324,19 @@ impl Engine {
 
     /// The position after which something caused by `client` may be seen.
     pub(crate) fn last_position(&self, client: ConnectionId) -> Position {
-        self.clients.get(&client).map_or(Position(0), |client| client.last)
+        self.clients
+            .get(&client)
+            .map_or(Position(0), |client| client.last)
     }
 
     /// Tells a client how its command ended, when everything it caused is durable.
-    pub(crate) fn answer(&mut self, to: ConnectionId, ticket: Option<Ticket>, end: Result<(), Refusal>, turn: &mut Turn<'_>) {
+    pub(crate) fn answer(
+        &mut self,
+        to: ConnectionId,
+        ticket: Option<Ticket>,
+        end: Result<(), Refusal>,
+        turn: &mut Turn<'_>,
+    ) {
         let event = match (end, ticket) {
             (Ok(()), None) => return,
             (Ok(()), Some(ticket)) => Event::Done(ticket),
@@ -289,7 +351,13 @@ impl Engine {
     }
 
     /// Lets a message on a queue be delivered once `position` is durable.
-    pub(crate) fn enqueue(&mut self, queue: QueueId, message: MessageId, position: Position, now: Now) {
+    pub(crate) fn enqueue(
+        &mut self,
+        queue: QueueId,
+        message: MessageId,
+        position: Position,
+        now: Now,
+    ) {
         if self.gate.is_open(position) {
             self.make_ready(queue, message, now);
         } else {
@@ -299,7 +367,9 @@ impl Engine {
 
     /// Lets a message on a queue be delivered: now, or at its time.
     pub(crate) fn make_ready(&mut self, id: QueueId, message: MessageId, now: Now) {
-        let Some(queue) = self.state.queues.get_mut(id) else { return };
+        let Some(queue) = self.state.queues.get_mut(id) else {
+            return;
+        };
         match queue.release(message, now.wall) {
             Some(at) => {
                 self.scheduled.insert((at, id, message));
@@ -321,11 +391,22 @@ impl Engine {
         permission: Permission,
         name: &Arc<str>,
     ) -> Result<(), Refusal> {
-        let session = self.clients.get_mut(&from).and_then(|client| client.sessions.get_mut(&session));
-        session.ok_or(Refusal::Unknown("session"))?.check(&self.settings, permission, name)
+        let session = self
+            .clients
+            .get_mut(&from)
+            .and_then(|client| client.sessions.get_mut(&session));
+        session
+            .ok_or(Refusal::Unknown("session"))?
+            .check(&self.settings, permission, name)
     }
 
-    fn open_session(&mut self, from: ConnectionId, id: SessionId, session: Session, turn: &mut Turn<'_>) {
+    fn open_session(
+        &mut self,
+        from: ConnectionId,
+        id: SessionId,
+        session: Session,
+        turn: &mut Turn<'_>,
+    ) {
         if let Some(client) = self.clients.get_mut(&from) {
             client.sessions.insert(id, session);
         }
@@ -335,14 +416,26 @@ impl Engine {
     }
 
     fn close_session(&mut self, from: ConnectionId, id: SessionId, turn: &mut Turn<'_>) {
-        let Some(client) = self.clients.get(&from) else { return };
-        let open = client.transactions.iter().filter(|(_, transaction)| transaction.session == id);
+        let Some(client) = self.clients.get(&from) else {
+            return;
+        };
+        let open = client
+            .transactions
+            .iter()
+            .filter(|(_, transaction)| transaction.session == id);
         let transactions: Vec<_> = open.map(|(id, _)| *id).collect();
         let of_session = |consumer: &crate::id::ConsumerId, queue: &QueueId| {
             let queue = self.state.queues.get(*queue);
-            queue.and_then(|queue| queue.consumers.get(&(from, *consumer))).is_some_and(|c| c.session == id)
+            queue
+                .and_then(|queue| queue.consumers.get(&(from, *consumer)))
+                .is_some_and(|c| c.session == id)
         };
-        let consumers: Vec<_> = client.consumers.iter().filter(|(c, q)| of_session(c, q)).map(|(c, _)| *c).collect();
+        let consumers: Vec<_> = client
+            .consumers
+            .iter()
+            .filter(|(c, q)| of_session(c, q))
+            .map(|(c, _)| *c)
+            .collect();
         for transaction in transactions {
             self.rollback_transaction(from, transaction, None, turn);
         }
@@ -366,7 +459,9 @@ impl Engine {
 
     fn scan_expired(&mut self, turn: &mut Turn<'_>) {
         for id in self.state.queues.ids() {
-            let Some(queue) = self.state.queues.get_mut(id) else { continue };
+            let Some(queue) = self.state.queues.get_mut(id) else {
+                continue;
+            };
             let expired = queue.expired(turn.now.wall, EXPIRY_PORTION);
             if expired.len() == EXPIRY_PORTION {
                 // More may be due: go on in the next turn instead of in the next period.

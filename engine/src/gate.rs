@@ -48,7 +48,10 @@ impl Gate {
     /// Holds `what` until `position` is durable.
     pub fn hold(&mut self, position: Position, what: Held) {
         debug_assert!(!self.is_open(position), "what may be seen is not held");
-        let position = self.held.back().map_or(position, |(last, _)| position.max(*last));
+        let position = self
+            .held
+            .back()
+            .map_or(position, |(last, _)| position.max(*last));
         self.held.push_back((position, what));
     }
 

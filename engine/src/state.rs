@@ -17,7 +17,9 @@ use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
 use crate::storage::Liveness;
-use crate::storage::record::{AddressRecord, BranchStart, Key, MessageRecord, QueueRecord, Record, Route};
+use crate::storage::record::{
+    AddressRecord, BranchStart, Key, MessageRecord, QueueRecord, Record, Route,
+};
 
 /// A message of the log and the durable queues it is still on.
 #[derive(Debug)]
@@ -108,7 +110,9 @@ impl State {
 
     /// The settings that rule an address, merged.
     pub fn settings_of(settings: &Settings, address: &str) -> Arc<AddressSettings> {
-        Arc::new(AddressSettings::merged(settings.address_settings.all(address)))
+        Arc::new(AddressSettings::merged(
+            settings.address_settings.all(address),
+        ))
     }
 
     /// Changes the state as the record says. Applying a record again changes nothing.
@@ -116,25 +120,43 @@ impl State {
         match record {
             Record::Branch(start) => self.branch = Some(start.clone()),
             Record::Message(record) => self.apply_message(record, live),
-            Record::Acknowledge { queue, message } => self.apply_acknowledge(*queue, *message, live),
-            Record::DeliveryCount { queue, message, count } => {
-                if let Some(entry) = self.queues.get_mut(*queue).and_then(|queue| queue.entry_mut(*message)) {
+            Record::Acknowledge { queue, message } => {
+                self.apply_acknowledge(*queue, *message, live)
+            }
+            Record::DeliveryCount {
+                queue,
+                message,
+                count,
+            } => {
+                if let Some(entry) = self
+                    .queues
+                    .get_mut(*queue)
+                    .and_then(|queue| queue.entry_mut(*message))
+                {
                     entry.attempts = *count;
                 }
             }
             Record::Scheduled { queue, message, at } => {
-                if let Some(entry) = self.queues.get_mut(*queue).and_then(|queue| queue.entry_mut(*message)) {
+                if let Some(entry) = self
+                    .queues
+                    .get_mut(*queue)
+                    .and_then(|queue| queue.entry_mut(*message))
+                {
                     entry.scheduled = *at;
                 }
             }
             Record::DuplicateId(record) => {
                 let limit = self.id_cache_limit(&record.address);
-                self.duplicates.insert(record, limit, |sequence| live.dead(Key::DuplicateId(sequence)));
+                self.duplicates.insert(record, limit, |sequence| {
+                    live.dead(Key::DuplicateId(sequence))
+                });
             }
             Record::Address(record) => self.put_address(record.clone()),
             Record::AddressRemoved(id) => {
                 if let Some(address) = self.addresses.get(*id) {
-                    self.duplicates.remove(&address.record.name, |sequence| live.dead(Key::DuplicateId(sequence)));
+                    self.duplicates.remove(&address.record.name, |sequence| {
+                        live.dead(Key::DuplicateId(sequence))
+                    });
                 }
                 self.addresses.remove(*id);
                 live.dead(Key::Address(*id));
@@ -163,7 +185,13 @@ impl State {
             self.logged.remove(&id);
             live.dead(Key::Message(id));
         } else {
-            self.logged.insert(id, Logged { message: record.message.clone(), queues });
+            self.logged.insert(
+                id,
+                Logged {
+                    message: record.message.clone(),
+                    queues,
+                },
+            );
         }
     }
 
@@ -175,7 +203,9 @@ impl State {
     }
 
     fn unlog(&mut self, queue: QueueId, message: MessageId, live: &mut Liveness) {
-        let Some(logged) = self.logged.get_mut(&message) else { return };
+        let Some(logged) = self.logged.get_mut(&message) else {
+            return;
+        };
         logged.queues.retain(|other| *other != queue);
         if logged.queues.is_empty() {
             self.logged.remove(&message);
@@ -184,14 +214,18 @@ impl State {
     }
 
     fn id_cache_limit(&self, address: &str) -> usize {
-        let of_address = self.addresses.named(address).and_then(|address| address.settings.id_cache_size);
+        let of_address = self
+            .addresses
+            .named(address)
+            .and_then(|address| address.settings.id_cache_size);
         of_address.unwrap_or(self.settings.id_cache_size) as usize
     }
 
     /// Adds an address (also one that is in no log).
     pub(crate) fn put_address(&mut self, record: AddressRecord) {
         let settings = self.settings.clone();
-        self.addresses.put(record, |name| Self::settings_of(&settings, name));
+        self.addresses
+            .put(record, |name| Self::settings_of(&settings, name));
     }
 
     /// Adds a queue (also one that is in no log), or replaces what is said of it.
@@ -202,17 +236,23 @@ impl State {
             return;
         }
         let address_id = record.address;
-        let Some(address) = self.addresses.get_mut(address_id) else { return };
+        let Some(address) = self.addresses.get_mut(address_id) else {
+            return;
+        };
         address.unused_since = None;
         let name = address.record.name.clone();
         self.queues.by_name.insert(record.name.clone(), id);
-        self.queues.by_id.insert(id, Queue::new(record, name, durable));
+        self.queues
+            .by_id
+            .insert(id, Queue::new(record, name, durable));
         self.addresses.bind(address_id, id);
     }
 
     /// Removes a queue and everything on it.
     pub(crate) fn remove_queue(&mut self, id: QueueId, live: &mut Liveness) {
-        let Some(queue) = self.queues.by_id.remove(&id) else { return };
+        let Some(queue) = self.queues.by_id.remove(&id) else {
+            return;
+        };
         self.queues.by_name.remove(queue.name());
         self.addresses.unbind(queue.address_id(), id);
         for (message, entry) in queue.sorted() {
@@ -238,10 +278,17 @@ impl State {
         let logged = self.logged.get(&id)?;
         let route = |queue: &QueueId| {
             let entry = self.queues.get(*queue)?.entry(id)?;
-            Some(Route { queue: *queue, count: entry.attempts, scheduled: entry.scheduled })
+            Some(Route {
+                queue: *queue,
+                count: entry.attempts,
+                scheduled: entry.scheduled,
+            })
         };
         let routes = logged.queues.iter().filter_map(route).collect();
-        Some(MessageRecord { message: logged.message.clone(), routes })
+        Some(MessageRecord {
+            message: logged.message.clone(),
+            routes,
+        })
     }
 
     /// A number that is equal for two states exactly if (but for collisions) everything durable in them is equal.
@@ -255,7 +302,10 @@ impl State {
             add(format!("{:?}", queue.record));
             for (id, entry) in queue.sorted() {
                 if queue.logs(&entry.message) {
-                    add(format!("{id} {} {} {:?}", entry.attempts, entry.scheduled, entry.message));
+                    add(format!(
+                        "{id} {} {} {:?}",
+                        entry.attempts, entry.scheduled, entry.message
+                    ));
                 }
             }
         }
@@ -273,19 +323,32 @@ impl State {
         let mut on_queues = 0;
         for queue in self.queues.iter() {
             queue.check();
-            on_queues += queue.sorted().iter().filter(|(_, entry)| queue.logs(&entry.message)).count();
+            on_queues += queue
+                .sorted()
+                .iter()
+                .filter(|(_, entry)| queue.logs(&entry.message))
+                .count();
         }
         let logged: usize = self.logged.values().map(|logged| logged.queues.len()).sum();
-        assert_eq!(on_queues, logged, "messages on durable queues and messages in the log");
+        assert_eq!(
+            on_queues, logged,
+            "messages on durable queues and messages in the log"
+        );
     }
 
     /// After replay: everything held may be delivered now, or at its time. Returns what is scheduled.
     pub(crate) fn release_all(&mut self, wall: u64) -> Vec<(u64, QueueId, MessageId)> {
         let mut scheduled = Vec::new();
         for id in self.queues.ids() {
-            let Some(queue) = self.queues.get_mut(id) else { continue };
-            let held: Vec<MessageId> =
-                queue.sorted().into_iter().filter(|(_, e)| e.place == Place::Held).map(|(id, _)| id).collect();
+            let Some(queue) = self.queues.get_mut(id) else {
+                continue;
+            };
+            let held: Vec<MessageId> = queue
+                .sorted()
+                .into_iter()
+                .filter(|(_, e)| e.place == Place::Held)
+                .map(|(id, _)| id)
+                .collect();
             for message in held {
                 scheduled.extend(queue.release(message, wall).map(|at| (at, id, message)));
             }

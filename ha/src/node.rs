@@ -71,7 +71,11 @@ impl Node {
             Input::Start => self.start(now, effects),
             Input::Disk(completion) => self.disk(now, completion, effects),
             Input::Operator(Operation::Stop) => self.stop(now, effects),
-            Input::Connected(_) | Input::Client(..) | Input::Disconnected(_) | Input::DiskUsage(_) | Input::Time => {
+            Input::Connected(_)
+            | Input::Client(..)
+            | Input::Disconnected(_)
+            | Input::DiskUsage(_)
+            | Input::Time => {
                 if self.activation.serves() {
                     self.serve(now, input, effects);
                 }
@@ -82,7 +86,11 @@ impl Node {
 
     /// When [`Input::Time`] is due at the latest, as things stand at `now`.
     pub fn deadline(&self, now: Now) -> Option<Instant> {
-        if self.activation.serves() { self.engine.deadline(now) } else { None }
+        if self.activation.serves() {
+            self.engine.deadline(now)
+        } else {
+            None
+        }
     }
 
     /// Bytes not yet stored: a host stops reading from clients while they are too many.
@@ -126,7 +134,9 @@ impl Node {
         match input {
             Input::Connected(client) => engine.connected(client),
             Input::Client(client, commands) => {
-                commands.into_iter().for_each(|command| engine.command(client, command, turn));
+                commands
+                    .into_iter()
+                    .for_each(|command| engine.command(client, command, turn));
             }
             Input::Disconnected(client) => engine.disconnected(client, turn),
             Input::DiskUsage(usage) => engine.disk_usage(usage.total, usage.free, turn),
@@ -141,14 +151,18 @@ impl Node {
             return;
         }
         loop {
-            self.engine.finish(&mut turn(now, &mut self.storage, effects));
+            self.engine
+                .finish(&mut turn(now, &mut self.storage, effects));
             let stored = self.storage.stored();
             if stored <= self.engine.gate().durable() {
                 break;
             }
-            self.engine.durable(stored, &mut turn(now, &mut self.storage, effects));
+            self.engine
+                .durable(stored, &mut turn(now, &mut self.storage, effects));
         }
-        effects.disk.extend(self.storage.take_batch().map(Request::Batch));
+        effects
+            .disk
+            .extend(self.storage.take_batch().map(Request::Batch));
         self.end_if_stopped(effects);
     }
 
@@ -164,7 +178,8 @@ impl Node {
             Completion::StateWritten => self.claimed(now, effects),
             Completion::Failed(why) => {
                 effects.notices.push(Notice::StorageFailed(why));
-                self.engine.storage_failed(&mut turn(now, &mut self.storage, effects));
+                self.engine
+                    .storage_failed(&mut turn(now, &mut self.storage, effects));
                 self.end(false, effects);
             }
         }
@@ -181,7 +196,9 @@ impl Node {
                 self.identified(effects);
             }
             Some(Err(error)) => {
-                effects.notices.push(Notice::Damaged(format!("node.state: {error}")));
+                effects
+                    .notices
+                    .push(Notice::Damaged(format!("node.state: {error}")));
                 self.end(false, effects);
                 return;
             }
@@ -193,15 +210,19 @@ impl Node {
     fn first_identity(&self, effects: &mut Effects) -> NodeState {
         let high = u64::try_from(self.seed.0 >> 64).expect("shifted to 64 bits");
         let mut random = Random::new(high);
-        let broker_id = u128::from(random.next()) << 64 | u128::from(random.next());
+        let broker_id = u128::from(random.number()) << 64 | u128::from(random.number());
         let state = NodeState::first(broker_id.to_be_bytes(), random.uuid());
-        effects.notices.push(Notice::Identified { node_id: state.node_id.clone() });
+        effects.notices.push(Notice::Identified {
+            node_id: state.node_id.clone(),
+        });
         state
     }
 
     fn identified(&self, effects: &mut Effects) {
         if let Some(identity) = &self.identity {
-            effects.notices.push(Notice::Identified { node_id: identity.node_id.clone() });
+            effects.notices.push(Notice::Identified {
+                node_id: identity.node_id.clone(),
+            });
         }
     }
 
@@ -210,26 +231,47 @@ impl Node {
             return;
         }
         let total = segments.len() as u64;
-        effects.disk.extend(segments.iter().take(AHEAD).map(|segment| Request::ReadSegment(*segment)));
-        let replay = Replay::new(segments);
+        effects.disk.extend(
+            segments
+                .iter()
+                .take(AHEAD)
+                .map(|segment| Request::ReadSegment(*segment)),
+        );
+        let replay = Box::new(Replay::new(segments));
         let empty = replay.next_segment().is_none();
-        self.activation = PrimaryOnly::Replaying { replay, total, read: 0 };
+        self.activation = PrimaryOnly::Replaying {
+            replay,
+            total,
+            read: 0,
+        };
         if empty {
             self.replayed(effects);
         }
     }
 
     fn replay(&mut self, segment: Segment, bytes: &Bytes, effects: &mut Effects) {
-        let PrimaryOnly::Replaying { replay, total, read } = &mut self.activation else { return };
+        let PrimaryOnly::Replaying {
+            replay,
+            total,
+            read,
+        } = &mut self.activation
+        else {
+            return;
+        };
         let engine = &mut self.engine;
-        let outcome = replay.segment(segment, bytes, &mut |live, _, record| engine.replay(&record, live));
+        let outcome = replay.segment(segment, bytes, &mut |live, _, record| {
+            engine.replay(&record, live)
+        });
         if let Err(damage) = outcome {
             effects.notices.push(Notice::Damaged(damage.to_string()));
             self.end(false, effects);
             return;
         }
         *read += 1;
-        effects.notices.push(Notice::Recovering { read: *read, total: *total });
+        effects.notices.push(Notice::Recovering {
+            read: *read,
+            total: *total,
+        });
         if replay.next_segment().is_none() {
             self.replayed(effects);
         } else if let Some(ahead) = replay.segment_ahead(AHEAD - 1) {
@@ -238,7 +280,9 @@ impl Node {
     }
 
     fn replayed(&mut self, effects: &mut Effects) {
-        let PrimaryOnly::Replaying { replay, .. } = std::mem::take(&mut self.activation) else { return };
+        let PrimaryOnly::Replaying { replay, .. } = std::mem::take(&mut self.activation) else {
+            return;
+        };
         match replay.finish(&mut self.storage) {
             Ok(recovered) => {
                 effects.notices.push(Notice::Recovered {
@@ -266,7 +310,9 @@ impl Node {
     fn claim(&mut self, now: Now, effects: &mut Effects) {
         let recovered = self.storage.branch().map_or(0, |branch| branch.epoch);
         let first = self.storage.appended().next();
-        let Some(identity) = &mut self.identity else { return };
+        let Some(identity) = &mut self.identity else {
+            return;
+        };
         identity.enter_next_epoch(recovered, first);
         self.activation = PrimaryOnly::Claiming;
         if self.settings.journal.persistence {
@@ -277,12 +323,15 @@ impl Node {
     }
 
     fn claimed(&mut self, now: Now, effects: &mut Effects) {
-        let (PrimaryOnly::Claiming, Some(identity)) = (&self.activation, &self.identity) else { return };
+        let (PrimaryOnly::Claiming, Some(identity)) = (&self.activation, &self.identity) else {
+            return;
+        };
         let branch: Branch = identity.branch();
         let durable: Position = self.storage.appended();
         self.storage.begin(branch, vec![identity.broker_id]);
         self.activation = PrimaryOnly::Serving;
-        self.engine.start(durable, &mut turn(now, &mut self.storage, effects));
+        self.engine
+            .start(durable, &mut turn(now, &mut self.storage, effects));
         effects.notices.push(Notice::Active);
         effects.doors.push(Door::Open);
     }
@@ -316,13 +365,20 @@ impl Node {
 
     fn end(&mut self, success: bool, effects: &mut Effects) {
         if !matches!(self.activation, PrimaryOnly::Ended) {
+            if matches!(self.activation, PrimaryOnly::Serving) {
+                effects.doors.push(Door::Close);
+            }
             self.activation = PrimaryOnly::Ended;
-            effects.doors.push(Door::Close);
             effects.doors.push(Door::Exit(success));
         }
     }
 }
 
 fn turn<'a>(now: Now, storage: &'a mut Storage, effects: &'a mut Effects) -> Turn<'a> {
-    Turn { now, storage, events: &mut effects.events, notices: &mut effects.notices }
+    Turn {
+        now,
+        storage,
+        events: &mut effects.events,
+        notices: &mut effects.notices,
+    }
 }

@@ -40,12 +40,17 @@ impl Engine {
             let mut routing = deployment.routing.clone();
             routing.extend(deployment.queues.iter().map(|queue| queue.routing));
             if routing.is_empty() {
-                routing.push(State::settings_of(&settings, &deployment.name).default_address_routing_type);
+                routing.push(
+                    State::settings_of(&settings, &deployment.name).default_address_routing_type,
+                );
             }
             let address = self.give_routing(None, &deployment.name, &routing, false, turn);
             if let Some(address) = self.state.addresses.get_mut(address) {
                 address.configured = true;
-                let notice = Notice::AddressDeployed { address: deployment.name.clone(), routing: address.routing_types() };
+                let notice = Notice::AddressDeployed {
+                    address: deployment.name.clone(),
+                    routing: address.routing_types(),
+                };
                 turn.notices.push(notice);
             }
             for queue in &deployment.queues {
@@ -54,9 +59,18 @@ impl Engine {
         }
     }
 
-    fn deploy_queue(&mut self, address: AddressId, address_name: &Arc<str>, queue: &QueueDeployment, turn: &mut Turn<'_>) {
+    fn deploy_queue(
+        &mut self,
+        address: AddressId,
+        address_name: &Arc<str>,
+        queue: &QueueDeployment,
+        turn: &mut Turn<'_>,
+    ) {
         if let Err(error) = Selector::parse(&queue.filter) {
-            turn.notices.push(Notice::BadFilter { queue: queue.name.clone(), why: error.to_string() });
+            turn.notices.push(Notice::BadFilter {
+                queue: queue.name.clone(),
+                why: error.to_string(),
+            });
         }
         let id = match self.state.queues.named(&queue.name) {
             Some(existing) => {
@@ -83,12 +97,18 @@ impl Engine {
             queue.configured = true;
         }
         let (routing, queue, address) = (queue.routing, queue.name.clone(), address_name.clone());
-        turn.notices.push(Notice::QueueDeployed { routing, queue, address });
+        turn.notices.push(Notice::QueueDeployed {
+            routing,
+            queue,
+            address,
+        });
     }
 
     /// The configuration's filter and options win over what the log remembers.
     fn redeploy(&mut self, id: QueueId, queue: &QueueDeployment, turn: &mut Turn<'_>) {
-        let Some(existing) = self.state.queues.get(id) else { return };
+        let Some(existing) = self.state.queues.get(id) else {
+            return;
+        };
         let mut record = existing.record.clone();
         record.filter = queue.filter.as_str().into();
         record.options = queue.options.to_record();
@@ -109,11 +129,21 @@ impl Engine {
     ) -> Result<AddressId, Refusal> {
         let (id, routing) = self.address_for_use(from, session, name, routing, turn)?;
         let has_queue = |id: &QueueId| {
-            self.state.queues.get(*id).is_some_and(|queue| queue.routing() == RoutingType::Anycast)
+            self.state
+                .queues
+                .get(*id)
+                .is_some_and(|queue| queue.routing() == RoutingType::Anycast)
         };
-        let address = self.state.addresses.get(id).ok_or_else(|| Refusal::AddressMissing(name.clone()))?;
+        let address = self
+            .state
+            .addresses
+            .get(id)
+            .ok_or_else(|| Refusal::AddressMissing(name.clone()))?;
         let lacks_queue = routing == RoutingType::Anycast && !address.queues.iter().any(has_queue);
-        if lacks_queue && address.settings.auto_create_queues && self.state.queues.named(name).is_none() {
+        if lacks_queue
+            && address.settings.auto_create_queues
+            && self.state.queues.named(name).is_none()
+        {
             self.auto_create_queue(from, session, name.clone(), id, RoutingType::Anycast, turn)?;
         }
         Ok(id)
@@ -131,7 +161,11 @@ impl Engine {
     ) -> Result<(AddressId, RoutingType), Refusal> {
         if let Some(address) = self.state.addresses.named(name) {
             let only_multicast = address.record.multicast && !address.record.anycast;
-            let own = if only_multicast { RoutingType::Multicast } else { RoutingType::Anycast };
+            let own = if only_multicast {
+                RoutingType::Multicast
+            } else {
+                RoutingType::Anycast
+            };
             let wanted = routing.unwrap_or(own);
             if address.has(wanted) {
                 return Ok((address.record.id, wanted));
@@ -140,7 +174,10 @@ impl Engine {
                 return Err(Refusal::RoutingTypeMismatch(name.clone()));
             }
             self.authorize(from, session, Permission::CreateAddress, name)?;
-            return Ok((self.give_routing(Some(from), name, &[wanted], true, turn), wanted));
+            return Ok((
+                self.give_routing(Some(from), name, &[wanted], true, turn),
+                wanted,
+            ));
         }
         check_name(name)?;
         let settings = State::settings_of(&self.settings, name);
@@ -149,7 +186,10 @@ impl Engine {
         }
         self.authorize(from, session, Permission::CreateAddress, name)?;
         let wanted = routing.unwrap_or(settings.default_address_routing_type);
-        Ok((self.give_routing(Some(from), name, &[wanted], true, turn), wanted))
+        Ok((
+            self.give_routing(Some(from), name, &[wanted], true, turn),
+            wanted,
+        ))
     }
 
     /// Makes an address with these routing types, or adds them to it.
@@ -161,7 +201,11 @@ impl Engine {
         auto_created: bool,
         turn: &mut Turn<'_>,
     ) -> AddressId {
-        let existing = self.state.addresses.named(name).map(|address| address.record.clone());
+        let existing = self
+            .state
+            .addresses
+            .named(name)
+            .map(|address| address.record.clone());
         let mut record = match existing.clone() {
             Some(record) => record,
             None => AddressRecord {
@@ -205,7 +249,11 @@ impl Engine {
         }
         let address: Arc<str> = address.into();
         let routing = routing.or_else(|| {
-            self.state.addresses.named(&address).is_none().then_some(settings.default_queue_routing_type)
+            self.state
+                .addresses
+                .named(&address)
+                .is_none()
+                .then_some(settings.default_queue_routing_type)
         });
         let (id, routing) = self.address_for_use(from, session, &address, routing, turn)?;
         self.auto_create_queue(from, session, queue.into(), id, routing, turn)
@@ -222,7 +270,9 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) -> Result<QueueId, Refusal> {
         check_name(&name)?;
-        let Some(of) = self.state.addresses.get(address) else { return Err(Refusal::AddressMissing(name)) };
+        let Some(of) = self.state.addresses.get(address) else {
+            return Err(Refusal::AddressMissing(name));
+        };
         let (address_name, settings) = (of.record.name.clone(), of.settings.clone());
         self.authorize(from, session, Permission::CreateDurableQueue, &address_name)?;
         let options = QueueOptions {
@@ -232,17 +282,34 @@ impl Engine {
         };
         let user = self.user_of(from, session);
         let filter = "".into();
-        let new = NewQueue { name, address, routing, filter, user, options, durable: true, auto_created: true };
+        let new = NewQueue {
+            name,
+            address,
+            routing,
+            filter,
+            user,
+            options,
+            durable: true,
+            auto_created: true,
+        };
         Ok(self.create_queue(Some(from), new, turn))
     }
 
     pub(crate) fn user_of(&self, from: ConnectionId, session: SessionId) -> Arc<str> {
-        let session = self.clients.get(&from).and_then(|client| client.sessions.get(&session));
+        let session = self
+            .clients
+            .get(&from)
+            .and_then(|client| client.sessions.get(&session));
         session.map_or_else(|| "".into(), |session| session.identity.user.clone())
     }
 
     /// Makes a queue; a non-durable one is in no log.
-    pub(crate) fn create_queue(&mut self, from: Option<ConnectionId>, new: NewQueue, turn: &mut Turn<'_>) -> QueueId {
+    pub(crate) fn create_queue(
+        &mut self,
+        from: Option<ConnectionId>,
+        new: NewQueue,
+        turn: &mut Turn<'_>,
+    ) -> QueueId {
         let id = QueueId(self.new_id(turn));
         let record = QueueRecord {
             id,
@@ -264,15 +331,25 @@ impl Engine {
     }
 
     /// Deletes a queue with everything on it; its consumers are told.
-    pub(crate) fn delete_queue(&mut self, from: Option<ConnectionId>, id: QueueId, turn: &mut Turn<'_>) {
-        let Some(queue) = self.state.queues.get(id) else { return };
+    pub(crate) fn delete_queue(
+        &mut self,
+        from: Option<ConnectionId>,
+        id: QueueId,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(queue) = self.state.queues.get(id) else {
+            return;
+        };
         let (durable, address) = (queue.durable, queue.address_id());
         let refusal = Refusal::QueueMissing(queue.name().clone());
         for (client, consumer) in queue.consumers.keys().copied().collect::<Vec<_>>() {
             if let Some(state) = self.clients.get_mut(&client) {
                 state.consumers.remove(&consumer);
             }
-            turn.events.push((client, crate::event::Event::Detached(consumer, refusal.clone())));
+            turn.events.push((
+                client,
+                crate::event::Event::Detached(consumer, refusal.clone()),
+            ));
         }
         if durable {
             self.commit(from, &[Record::QueueRemoved(id)], true, turn);
@@ -296,7 +373,9 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) {
         let end = match command {
-            ResourceCommand::DeleteQueue { queue } => self.delete_queue_of(from, session, queue, turn),
+            ResourceCommand::DeleteQueue { queue } => {
+                self.delete_queue_of(from, session, queue, turn)
+            }
         };
         self.answer(from, Some(ticket), end, turn);
     }
@@ -308,12 +387,20 @@ impl Engine {
         name: &Arc<str>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let queue = self.state.queues.named(name).ok_or_else(|| Refusal::QueueMissing(name.clone()))?;
+        let queue = self
+            .state
+            .queues
+            .named(name)
+            .ok_or_else(|| Refusal::QueueMissing(name.clone()))?;
         let (id, address, durable) = (queue.id(), queue.address.clone(), queue.durable);
         if !queue.consumers.is_empty() {
             return Err(Refusal::QueueInUse(name.clone()));
         }
-        let permission = if durable { Permission::DeleteDurableQueue } else { Permission::DeleteNonDurableQueue };
+        let permission = if durable {
+            Permission::DeleteDurableQueue
+        } else {
+            Permission::DeleteNonDurableQueue
+        };
         self.authorize(from, session, permission, &address)?;
         self.delete_queue(Some(from), id, turn);
         Ok(())
@@ -322,14 +409,26 @@ impl Engine {
     /// Deletes auto-created queues and addresses that nobody uses any more (manual, chapter Address Settings).
     pub(crate) fn delete_unused(&mut self, turn: &mut Turn<'_>) {
         let wall = turn.now.wall;
-        let unused = |queue: &&Queue| queue.record.auto_created && !queue.temporary && self.queue_is_unused(queue, wall);
-        let queues: Vec<QueueId> = self.state.queues.iter().filter(unused).map(Queue::id).collect();
+        let unused = |queue: &&Queue| {
+            queue.record.auto_created && !queue.temporary && self.queue_is_unused(queue, wall)
+        };
+        let queues: Vec<QueueId> = self
+            .state
+            .queues
+            .iter()
+            .filter(unused)
+            .map(Queue::id)
+            .collect();
         for queue in queues {
             self.delete_queue(None, queue, turn);
         }
         let unused = self.state.addresses.iter().filter(|address| {
-            let since = address.unused_since.or(address.settings.auto_delete_addresses_skip_usage_check.then_some(0));
-            let delay = u64::try_from(address.settings.auto_delete_addresses_delay.as_millis()).unwrap_or(u64::MAX);
+            let since = address.unused_since.or(address
+                .settings
+                .auto_delete_addresses_skip_usage_check
+                .then_some(0));
+            let delay = u64::try_from(address.settings.auto_delete_addresses_delay.as_millis())
+                .unwrap_or(u64::MAX);
             address.record.auto_created
                 && !address.configured
                 && address.settings.auto_delete_addresses
@@ -343,11 +442,18 @@ impl Engine {
     }
 
     fn queue_is_unused(&self, queue: &Queue, wall: u64) -> bool {
-        let Some(address) = self.state.addresses.get(queue.address_id()) else { return false };
+        let Some(address) = self.state.addresses.get(queue.address_id()) else {
+            return false;
+        };
         let settings = &address.settings;
-        let few = settings.auto_delete_queues_message_count.is_none_or(|count| queue.len() as u64 <= count);
-        let since = queue.unused_since.or(settings.auto_delete_queues_skip_usage_check.then_some(0));
-        let delay = u64::try_from(settings.auto_delete_queues_delay.as_millis()).unwrap_or(u64::MAX);
+        let few = settings
+            .auto_delete_queues_message_count
+            .is_none_or(|count| queue.len() as u64 <= count);
+        let since = queue
+            .unused_since
+            .or(settings.auto_delete_queues_skip_usage_check.then_some(0));
+        let delay =
+            u64::try_from(settings.auto_delete_queues_delay.as_millis()).unwrap_or(u64::MAX);
         settings.auto_delete_queues
             && !queue.configured
             && queue.consumers.is_empty()

@@ -47,7 +47,10 @@ impl Address {
 
     /// Its routing types, in the order Artemis prints them.
     pub fn routing_types(&self) -> Vec<RoutingType> {
-        [RoutingType::Multicast, RoutingType::Anycast].into_iter().filter(|routing| self.has(*routing)).collect()
+        [RoutingType::Multicast, RoutingType::Anycast]
+            .into_iter()
+            .filter(|routing| self.has(*routing))
+            .collect()
     }
 }
 
@@ -65,7 +68,12 @@ pub struct Addresses {
 impl Addresses {
     /// No addresses.
     pub fn new(syntax: WildcardSyntax) -> Self {
-        Self { syntax, by_id: FxHashMap::default(), by_name: BTreeMap::new(), wildcards: AddressTree::new(syntax) }
+        Self {
+            syntax,
+            by_id: FxHashMap::default(),
+            by_name: BTreeMap::new(),
+            wildcards: AddressTree::new(syntax),
+        }
     }
 
     /// The address of that name.
@@ -103,7 +111,11 @@ impl Addresses {
     }
 
     /// Adds or replaces what the log says of an address.
-    pub(crate) fn put(&mut self, record: AddressRecord, settings: impl FnOnce(&str) -> Arc<AddressSettings>) {
+    pub(crate) fn put(
+        &mut self,
+        record: AddressRecord,
+        settings: impl FnOnce(&str) -> Arc<AddressSettings>,
+    ) {
         if let Some(address) = self.by_id.get_mut(&record.id) {
             address.record = record;
             return;
@@ -130,7 +142,9 @@ impl Addresses {
     }
 
     pub(crate) fn remove(&mut self, id: AddressId) {
-        let Some(address) = self.by_id.remove(&id) else { return };
+        let Some(address) = self.by_id.remove(&id) else {
+            return;
+        };
         self.by_name.remove(&address.record.name);
         if self.syntax.is_wildcard(&address.record.name) {
             self.wildcards.remove(&address.record.name);
@@ -139,7 +153,9 @@ impl Addresses {
     }
 
     pub(crate) fn bind(&mut self, id: AddressId, queue: QueueId) {
-        let Some(address) = self.by_id.get_mut(&id) else { return };
+        let Some(address) = self.by_id.get_mut(&id) else {
+            return;
+        };
         if !address.queues.contains(&queue) {
             address.queues.push(queue);
         }
@@ -155,18 +171,23 @@ impl Addresses {
 
     /// The queues a message to this address may reach.
     pub(crate) fn reach(&mut self, id: AddressId) -> Arc<[QueueId]> {
-        let Some(address) = self.by_id.get(&id) else { return Arc::from([]) };
+        let Some(address) = self.by_id.get(&id) else {
+            return Arc::from([]);
+        };
         if let Some(reach) = &address.reach {
             return reach.clone();
         }
         let mut queues = address.queues.clone();
         if self.syntax.routing_enabled {
             let by_id = &self.by_id;
-            self.wildcards.matching(&address.record.name, |_, wildcard: &AddressId| {
-                if *wildcard != id && let Some(other) = by_id.get(wildcard) {
-                    queues.extend(&other.queues);
-                }
-            });
+            self.wildcards
+                .matching(&address.record.name, |_, wildcard: &AddressId| {
+                    if *wildcard != id
+                        && let Some(other) = by_id.get(wildcard)
+                    {
+                        queues.extend(&other.queues);
+                    }
+                });
         }
         let reach: Arc<[QueueId]> = queues.into();
         if let Some(address) = self.by_id.get_mut(&id) {
@@ -176,7 +197,9 @@ impl Addresses {
     }
 
     fn changed(&mut self, id: AddressId) {
-        let Some(address) = self.by_id.get_mut(&id) else { return };
+        let Some(address) = self.by_id.get_mut(&id) else {
+            return;
+        };
         address.reach = None;
         if self.syntax.is_wildcard(&address.record.name) {
             self.forget_reach();

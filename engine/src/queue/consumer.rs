@@ -35,8 +35,23 @@ pub struct Consumer {
 
 impl Consumer {
     /// A consumer that has seen nothing.
-    pub fn new(session: SessionId, selector: Option<Selector>, no_local: bool, priority: i8, credit: Credit) -> Self {
-        Self { session, selector, no_local, priority, credit, active: false, unsettled: Unsettled::default(), scanned: Default::default() }
+    pub fn new(
+        session: SessionId,
+        selector: Option<Selector>,
+        no_local: bool,
+        priority: i8,
+        credit: Credit,
+    ) -> Self {
+        Self {
+            session,
+            selector,
+            no_local,
+            priority,
+            credit,
+            active: false,
+            unsettled: Unsettled::default(),
+            scanned: Default::default(),
+        }
     }
 
     /// Whether it would take something now.
@@ -51,7 +66,8 @@ impl Consumer {
 
     /// Whether it takes this message, sent by `origin`, when the consumer's connection is `connection`.
     pub fn takes(&self, message: &Message, origin: ConnectionId, connection: ConnectionId) -> bool {
-        !(self.no_local && origin == connection) && self.selector.as_ref().is_none_or(|s| s.matches(message))
+        !(self.no_local && origin == connection)
+            && self.selector.as_ref().is_none_or(|s| s.matches(message))
     }
 
     /// Adds credit; unlimited stays unlimited.
@@ -73,7 +89,11 @@ impl Consumer {
 }
 
 fn add(have: i64, more: i64) -> i64 {
-    if have == Credit::UNLIMITED || more == Credit::UNLIMITED { Credit::UNLIMITED } else { have.saturating_add(more) }
+    if have == Credit::UNLIMITED || more == Credit::UNLIMITED {
+        Credit::UNLIMITED
+    } else {
+        have.saturating_add(more)
+    }
 }
 
 /// Deliveries without an outcome, by delivery id.
@@ -105,7 +125,10 @@ impl Unsettled {
 
     /// Takes out the chosen deliveries, oldest first; empty if there is none of them.
     pub fn settle(&mut self, deliveries: Deliveries) -> Vec<MessageId> {
-        let index = |id: DeliveryId| id.0.checked_sub(self.first + 1).and_then(|i| usize::try_from(i).ok());
+        let index = |id: DeliveryId| {
+            id.0.checked_sub(self.first + 1)
+                .and_then(|i| usize::try_from(i).ok())
+        };
         let settled: Vec<MessageId> = match deliveries {
             Deliveries::One(id) => {
                 let slot = index(id).and_then(|i| self.given.get_mut(i));
@@ -113,7 +136,10 @@ impl Unsettled {
             }
             Deliveries::UpTo(id) => {
                 let end = index(id).map_or(0, |i| (i + 1).min(self.given.len()));
-                self.given.range_mut(..end).filter_map(Option::take).collect()
+                self.given
+                    .range_mut(..end)
+                    .filter_map(Option::take)
+                    .collect()
             }
         };
         self.open -= settled.len();
@@ -126,7 +152,9 @@ impl Unsettled {
 
     /// Takes out everything, oldest first.
     pub fn drain(&mut self) -> Vec<MessageId> {
-        self.settle(Deliveries::UpTo(DeliveryId(self.first + self.given.len() as u64)))
+        self.settle(Deliveries::UpTo(DeliveryId(
+            self.first + self.given.len() as u64,
+        )))
     }
 }
 
@@ -139,10 +167,19 @@ mod tests {
         let mut unsettled = Unsettled::default();
         let ids: Vec<_> = (10..15).map(|n| unsettled.push(MessageId(n))).collect();
         assert_eq!(ids, (1..6).map(DeliveryId).collect::<Vec<_>>());
-        assert_eq!(unsettled.settle(Deliveries::One(DeliveryId(2))), [MessageId(11)]);
+        assert_eq!(
+            unsettled.settle(Deliveries::One(DeliveryId(2))),
+            [MessageId(11)]
+        );
         assert_eq!(unsettled.settle(Deliveries::One(DeliveryId(2))), []);
-        assert_eq!(unsettled.settle(Deliveries::UpTo(DeliveryId(3))), [MessageId(10), MessageId(12)]);
-        assert_eq!(unsettled.settle(Deliveries::UpTo(DeliveryId(99))), [MessageId(13), MessageId(14)]);
+        assert_eq!(
+            unsettled.settle(Deliveries::UpTo(DeliveryId(3))),
+            [MessageId(10), MessageId(12)]
+        );
+        assert_eq!(
+            unsettled.settle(Deliveries::UpTo(DeliveryId(99))),
+            [MessageId(13), MessageId(14)]
+        );
         assert_eq!(unsettled.settle(Deliveries::One(DeliveryId(0))), []);
         assert_eq!(unsettled.push(MessageId(20)), DeliveryId(6));
         assert_eq!(unsettled.drain(), [MessageId(20)]);

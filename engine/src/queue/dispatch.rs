@@ -17,10 +17,17 @@ pub struct Dispatched {
 
 impl Queue {
     /// Gives ready messages to consumers with credit until one or the other runs out.
-    pub(crate) fn dispatch(&mut self, wall: u64, unsettled_max: usize, events: &mut Vec<(ConnectionId, Event)>) -> Dispatched {
+    pub(crate) fn dispatch(
+        &mut self,
+        wall: u64,
+        unsettled_max: usize,
+        events: &mut Vec<(ConnectionId, Event)>,
+    ) -> Dispatched {
         let mut dispatched = Dispatched::default();
         while !self.ready.is_empty() {
-            let Some((key, id)) = self.next_pair(unsettled_max) else { break };
+            let Some((key, id)) = self.next_pair(unsettled_max) else {
+                break;
+            };
             let entry = self.entries.get(&id).expect("ready ids have entries");
             if entry.message.is_expired(wall) {
                 self.hold(id);
@@ -36,29 +43,54 @@ impl Queue {
         let entry = self.entries.get_mut(&id).expect("ready ids have entries");
         entry.place = Place::Delivering;
         self.ready.remove(entry.message.priority, id);
-        let consumer = self.consumers.get_mut(&key).expect("chosen among the consumers");
+        let consumer = self
+            .consumers
+            .get_mut(&key)
+            .expect("chosen among the consumers");
         let delivery = consumer.give(&entry.message);
         self.last_served = Some(key);
-        Delivery { consumer: key.1, delivery, message: entry.message.clone(), attempts: entry.attempts }
+        Delivery {
+            consumer: key.1,
+            delivery,
+            message: entry.message.clone(),
+            attempts: entry.attempts,
+        }
     }
 
     /// The next consumer in turn that takes something, and what it takes.
     fn next_pair(&mut self, unsettled_max: usize) -> Option<(ConsumerKey, MessageId)> {
-        let hungry = |consumer: &Consumer| consumer.is_hungry() && consumer.unsettled.len() < unsettled_max;
+        let hungry =
+            |consumer: &Consumer| consumer.is_hungry() && consumer.unsettled.len() < unsettled_max;
         if self.consumers.len() == 1 {
             let (key, consumer) = self.consumers.first_key_value()?;
             let key = *key;
-            return if hungry(consumer) { self.next_for(key).map(|id| (key, id)) } else { None };
+            return if hungry(consumer) {
+                self.next_for(key).map(|id| (key, id))
+            } else {
+                None
+            };
         }
-        let mut priorities: Vec<i8> = self.consumers.values().filter(|c| hungry(c)).map(|c| c.priority).collect();
+        let mut priorities: Vec<i8> = self
+            .consumers
+            .values()
+            .filter(|c| hungry(c))
+            .map(|c| c.priority)
+            .collect();
         priorities.sort_unstable();
         priorities.dedup();
         for priority in priorities.into_iter().rev() {
             let after = self.last_served.map_or(Bound::Unbounded, Bound::Excluded);
-            let until = self.last_served.map_or(Bound::Excluded(Default::default()), Bound::Included);
-            let turn = self.consumers.range((after, Bound::Unbounded)).chain(self.consumers.range((Bound::Unbounded, until)));
-            let candidates: Vec<ConsumerKey> =
-                turn.filter(|(_, c)| c.priority == priority && hungry(c)).map(|(key, _)| *key).collect();
+            let until = self
+                .last_served
+                .map_or(Bound::Excluded(Default::default()), Bound::Included);
+            let turn = self
+                .consumers
+                .range((after, Bound::Unbounded))
+                .chain(self.consumers.range((Bound::Unbounded, until)));
+            let candidates: Vec<ConsumerKey> = turn
+                .filter(|(_, c)| c.priority == priority && hungry(c))
+                .map(|(key, _)| *key)
+                .collect();
             for key in candidates {
                 if let Some(id) = self.next_for(key) {
                     return Some((key, id));
@@ -95,7 +127,9 @@ impl Queue {
 
     /// A message has (again) become ready: consumers that have looked past its place look again.
     pub(super) fn forget_scan(&mut self, id: MessageId) {
-        let Some(entry) = self.entries.get(&id) else { return };
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
         let level = usize::from(entry.message.priority.min(9));
         for consumer in self.consumers.values_mut() {
             if consumer.scanned[level] >= id {

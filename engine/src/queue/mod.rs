@@ -34,7 +34,11 @@ pub struct QueueOptions {
 
 impl Default for QueueOptions {
     fn default() -> Self {
-        Self { max_consumers: None, purge_on_no_consumers: false, enabled: true }
+        Self {
+            max_consumers: None,
+            purge_on_no_consumers: false,
+            enabled: true,
+        }
     }
 }
 
@@ -204,7 +208,9 @@ impl Queue {
 
     /// Whether it wants the message.
     pub fn accepts(&self, message: &Message) -> bool {
-        self.options.enabled && !self.filter_broken && self.filter.as_ref().is_none_or(|f| f.matches(message))
+        self.options.enabled
+            && !self.filter_broken
+            && self.filter.as_ref().is_none_or(|f| f.matches(message))
     }
 
     /// Whether a durable message on it stands in the log.
@@ -239,7 +245,11 @@ impl Queue {
 
     /// Every message on it, oldest first. For scans and tests, not for the turn: it sorts.
     pub fn sorted(&self) -> Vec<(MessageId, &Entry)> {
-        let mut all: Vec<_> = self.entries.iter().map(|(id, entry)| (*id, entry)).collect();
+        let mut all: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(id, entry)| (*id, entry))
+            .collect();
         all.sort_unstable_by_key(|(id, _)| *id);
         all
     }
@@ -258,7 +268,16 @@ impl Queue {
         }
         self.counters.added += 1;
         let origin = ConnectionId::default();
-        self.entries.insert(id, Entry { message, attempts, scheduled, place: Place::Held, origin });
+        self.entries.insert(
+            id,
+            Entry {
+                message,
+                attempts,
+                scheduled,
+                place: Place::Held,
+                origin,
+            },
+        );
     }
 
     /// Takes a message off the queue for good.
@@ -307,7 +326,11 @@ impl Queue {
     /// Messages that have expired by `wall` and are with nobody, at most `limit`.
     pub(crate) fn expired(&self, wall: u64, limit: usize) -> Vec<MessageId> {
         let due = self.expiring.range(..=(wall, MessageId(u64::MAX)));
-        let idle = due.filter(|(_, id)| self.entries.get(id).is_some_and(|e| e.place != Place::Delivering));
+        let idle = due.filter(|(_, id)| {
+            self.entries
+                .get(id)
+                .is_some_and(|e| e.place != Place::Delivering)
+        });
         idle.map(|(_, id)| *id).take(limit).collect()
     }
 
@@ -317,12 +340,44 @@ impl Queue {
     /// If one does not hold.
     pub fn check(&self) {
         let ready: Vec<_> = self.ready.iter().collect();
-        assert!(ready.iter().all(|id| self.entries[id].place == Place::Ready), "{}: ready without place", self.name());
-        let places = self.entries.values().filter(|entry| entry.place == Place::Ready).count();
-        assert_eq!(ready.len(), places, "{}: places and ready list differ", self.name());
-        assert_eq!(self.bytes, self.entries.values().map(|e| e.message.size()).sum::<u64>(), "{}: bytes", self.name());
-        let delivering = self.entries.values().filter(|entry| entry.place == Place::Delivering).count();
-        let unsettled: usize = self.consumers.values().map(|consumer| consumer.unsettled.len()).sum();
-        assert!(unsettled <= delivering, "{}: more unsettled than delivering", self.name());
+        assert!(
+            ready
+                .iter()
+                .all(|id| self.entries[id].place == Place::Ready),
+            "{}: ready without place",
+            self.name()
+        );
+        let places = self
+            .entries
+            .values()
+            .filter(|entry| entry.place == Place::Ready)
+            .count();
+        assert_eq!(
+            ready.len(),
+            places,
+            "{}: places and ready list differ",
+            self.name()
+        );
+        assert_eq!(
+            self.bytes,
+            self.entries.values().map(|e| e.message.size()).sum::<u64>(),
+            "{}: bytes",
+            self.name()
+        );
+        let delivering = self
+            .entries
+            .values()
+            .filter(|entry| entry.place == Place::Delivering)
+            .count();
+        let unsettled: usize = self
+            .consumers
+            .values()
+            .map(|consumer| consumer.unsettled.len())
+            .sum();
+        assert!(
+            unsettled <= delivering,
+            "{}: more unsettled than delivering",
+            self.name()
+        );
     }
 }

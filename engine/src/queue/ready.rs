@@ -48,7 +48,9 @@ impl Ready {
         let found = if level.front() == Some(&id) {
             level.pop_front().is_some()
         } else {
-            level.binary_search(&id).is_ok_and(|place| level.remove(place).is_some())
+            level
+                .binary_search(&id)
+                .is_ok_and(|place| level.remove(place).is_some())
         };
         self.len -= usize::from(found);
         found
@@ -56,7 +58,10 @@ impl Ready {
 
     /// The next message: the oldest of the highest level.
     pub fn first(&self) -> Option<MessageId> {
-        self.levels.iter().rev().find_map(|level| level.front().copied())
+        self.levels
+            .iter()
+            .rev()
+            .find_map(|level| level.front().copied())
     }
 
     /// Ids of one level above `after`, ascending.
@@ -91,7 +96,13 @@ mod tests {
         ready.insert(4, MessageId(3));
         let order: Vec<u64> = ready.iter().map(|id| id.0).collect();
         assert_eq!(order, [2, 1, 3, 5]);
-        assert_eq!(ready.after(4, MessageId(1)).map(|id| id.0).collect::<Vec<_>>(), [3, 5]);
+        assert_eq!(
+            ready
+                .after(4, MessageId(1))
+                .map(|id| id.0)
+                .collect::<Vec<_>>(),
+            [3, 5]
+        );
         assert_eq!((ready.len(), ready.first()), (4, Some(MessageId(2))));
     }
 }

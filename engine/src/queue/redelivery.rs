@@ -10,8 +10,8 @@ use crate::address::routing_type::RoutingType;
 use crate::address::settings::AddressSettings;
 use crate::engine::{Engine, Turn, Unit};
 use crate::id::{AddressId, ConnectionId, MessageId, QueueId};
-use crate::message::properties::{self, Value};
 use crate::message::Message;
+use crate::message::properties::{self, Value};
 use crate::notice::Notice;
 use crate::queue::QueueOptions;
 use crate::routing::{Routed, Target};
@@ -60,29 +60,59 @@ impl Engine {
         message: MessageId,
         turn: &mut Turn<'_>,
     ) {
-        let Some(settings) = self.settings_of_queue(queue_id) else { return };
-        let Some(queue) = self.state.queues.get_mut(queue_id) else { return };
-        let Some(entry) = queue.entry(message) else { return };
+        let Some(settings) = self.settings_of_queue(queue_id) else {
+            return;
+        };
+        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+            return;
+        };
+        let Some(entry) = queue.entry(message) else {
+            return;
+        };
         let attempts = entry.attempts + 1;
         let logs = queue.logs(&entry.message);
-        if settings.max_delivery_attempts.is_some_and(|max| max > 0 && attempts >= max) {
+        if settings
+            .max_delivery_attempts
+            .is_some_and(|max| max > 0 && attempts >= max)
+        {
             self.dead_letter(from, queue_id, message, turn);
             return;
         }
         queue.hold(message);
-        let delay = redelivery_delay(&settings, attempts, self.random.next());
-        let at = if delay.is_zero() { 0 } else { turn.now.wall.saturating_add(millis(delay)) };
+        let delay = redelivery_delay(&settings, attempts, self.random.number());
+        let at = if delay.is_zero() {
+            0
+        } else {
+            turn.now.wall.saturating_add(millis(delay))
+        };
         let mut unit = Unit::new();
-        if self.settings.max_redelivery_records.is_none_or(|max| attempts <= max) {
-            unit.push(Record::DeliveryCount { queue: queue_id, message, count: attempts });
+        if self
+            .settings
+            .max_redelivery_records
+            .is_none_or(|max| attempts <= max)
+        {
+            unit.push(Record::DeliveryCount {
+                queue: queue_id,
+                message,
+                count: attempts,
+            });
         }
         if at != 0 {
-            unit.push(Record::Scheduled { queue: queue_id, message, at });
+            unit.push(Record::Scheduled {
+                queue: queue_id,
+                message,
+                at,
+            });
         }
         if logs {
             self.commit(from, &unit, false, turn);
         }
-        if let Some(entry) = self.state.queues.get_mut(queue_id).and_then(|queue| queue.entry_mut(message)) {
+        if let Some(entry) = self
+            .state
+            .queues
+            .get_mut(queue_id)
+            .and_then(|queue| queue.entry_mut(message))
+        {
             entry.attempts = attempts;
             entry.scheduled = at;
         }
@@ -97,20 +127,38 @@ impl Engine {
         message: MessageId,
         turn: &mut Turn<'_>,
     ) {
-        let Some(queue) = self.state.queues.get_mut(queue_id) else { return };
-        let Some(entry) = queue.entry(message) else { return };
+        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+            return;
+        };
+        let Some(entry) = queue.entry(message) else {
+            return;
+        };
         let attempts = entry.attempts + 1;
         queue.counters.killed += 1;
         let name = queue.name().clone();
         let notice = match self.copy_away(from, queue_id, message, Cause::Dead, turn) {
-            Some(address) => Notice::DeadLettered { queue: name, address, message, attempts },
-            None => Notice::DroppedAfterAttempts { queue: name, message, attempts },
+            Some(address) => Notice::DeadLettered {
+                queue: name,
+                address,
+                message,
+                attempts,
+            },
+            None => Notice::DroppedAfterAttempts {
+                queue: name,
+                message,
+                attempts,
+            },
         };
         turn.notices.push(notice);
     }
 
     /// The message has expired.
-    pub(crate) fn expire_message(&mut self, queue_id: QueueId, message: MessageId, turn: &mut Turn<'_>) {
+    pub(crate) fn expire_message(
+        &mut self,
+        queue_id: QueueId,
+        message: MessageId,
+        turn: &mut Turn<'_>,
+    ) {
         if let Some(queue) = self.state.queues.get_mut(queue_id) {
             queue.counters.expired += 1;
         }
@@ -131,11 +179,33 @@ impl Engine {
         let queue = self.state.queues.get(queue_id)?;
         let entry = queue.entry(message)?;
         let (original, from_address) = (entry.message.clone(), queue.address.clone());
-        let copy = copy_of(&original, queue.name(), queue.routing(), cause, turn.now.wall);
-        let routed = self.undelivered_target(&settings, &from_address, cause, turn).map(|(address, name)| {
-            let copy = Message { address: name.clone(), ..copy };
-            (self.route(copy, Target { address, queue: None }, None, turn), name)
-        });
+        let copy = copy_of(
+            &original,
+            queue.name(),
+            queue.routing(),
+            cause,
+            turn.now.wall,
+        );
+        let routed = self
+            .undelivered_target(&settings, &from_address, cause, turn)
+            .map(|(address, name)| {
+                let copy = Message {
+                    address: name.clone(),
+                    ..copy
+                };
+                (
+                    self.route(
+                        copy,
+                        Target {
+                            address,
+                            queue: None,
+                        },
+                        None,
+                        turn,
+                    ),
+                    name,
+                )
+            });
         let mut unit = Unit::new();
         if let Some((routed, _)) = &routed {
             routed.records(&mut unit);
@@ -149,16 +219,38 @@ impl Engine {
     }
 
     /// For a message that reached no queue and whose address sends such messages to its dead-letter address.
-    pub(crate) fn dead_letter_of(&mut self, message: &Message, address: AddressId, turn: &mut Turn<'_>) -> Option<Routed> {
+    pub(crate) fn dead_letter_of(
+        &mut self,
+        message: &Message,
+        address: AddressId,
+        turn: &mut Turn<'_>,
+    ) -> Option<Routed> {
         let of = self.state.addresses.get(address)?;
         let (settings, name) = (of.settings.clone(), of.record.name.clone());
         if settings.dead_letter_address.as_deref() == Some(&*name) {
             return None;
         }
         let (target, target_name) = self.undelivered_target(&settings, &name, Cause::Dead, turn)?;
-        let copy = copy_of(message, "", RoutingType::Multicast, Cause::Dead, turn.now.wall);
-        let copy = Message { address: target_name, ..copy };
-        Some(self.route(copy, Target { address: target, queue: None }, None, turn))
+        let copy = copy_of(
+            message,
+            "",
+            RoutingType::Multicast,
+            Cause::Dead,
+            turn.now.wall,
+        );
+        let copy = Message {
+            address: target_name,
+            ..copy
+        };
+        Some(self.route(
+            copy,
+            Target {
+                address: target,
+                queue: None,
+            },
+            None,
+            turn,
+        ))
     }
 
     /// The dead-letter or expiry address, with its queue made if the settings say so.
@@ -170,10 +262,14 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) -> Option<(AddressId, Arc<str>)> {
         let undelivered = cause.of(settings);
-        let name: Arc<str> = undelivered.address.filter(|name| !name.is_empty() && *name != from_address)?.into();
+        let name: Arc<str> = undelivered
+            .address
+            .filter(|name| !name.is_empty() && *name != from_address)?
+            .into();
         if undelivered.auto_create {
             let address = self.give_routing(None, &name, &[RoutingType::Multicast], true, turn);
-            let queue: Arc<str> = format!("{}{from_address}{}", undelivered.prefix, undelivered.suffix).into();
+            let queue: Arc<str> =
+                format!("{}{from_address}{}", undelivered.prefix, undelivered.suffix).into();
             if self.state.queues.named(&queue).is_none() {
                 let quoted = from_address.replace('\'', "''");
                 let new = NewQueue {
@@ -195,13 +291,25 @@ impl Engine {
 
     fn settings_of_queue(&self, queue: QueueId) -> Option<Arc<AddressSettings>> {
         let queue = self.state.queues.get(queue)?;
-        Some(self.state.addresses.get(queue.address_id())?.settings.clone())
+        Some(
+            self.state
+                .addresses
+                .get(queue.address_id())?
+                .settings
+                .clone(),
+        )
     }
 }
 
 /// A message as it stands in a dead-letter or expiry address: the same, with where it came from (manual, chapter
 /// Copied Message Properties), and without an expiry of its own.
-fn copy_of(message: &Message, queue: &str, routing: RoutingType, cause: Cause, wall: u64) -> Message {
+fn copy_of(
+    message: &Message,
+    queue: &str,
+    routing: RoutingType,
+    cause: Cause,
+    wall: u64,
+) -> Message {
     const REPLACED: &[&str] = &[
         properties::ORIGINAL_ADDRESS,
         properties::ORIGINAL_QUEUE,
@@ -216,11 +324,21 @@ fn copy_of(message: &Message, queue: &str, routing: RoutingType, cause: Cause, w
     properties.push(properties::ORIGINAL_ADDRESS, Value::Text(&message.address));
     properties.push(properties::ORIGINAL_QUEUE, Value::Text(queue));
     properties.push(properties::ORIGINAL_MESSAGE_ID, Value::Long(id));
-    properties.push(properties::ORIGINAL_ROUTING_TYPE, Value::Byte(i8::from(routing == RoutingType::Anycast)));
+    properties.push(
+        properties::ORIGINAL_ROUTING_TYPE,
+        Value::Byte(i8::from(routing == RoutingType::Anycast)),
+    );
     if cause == Cause::Expired {
-        properties.push(properties::ACTUAL_EXPIRY, Value::Long(i64::try_from(wall).unwrap_or(i64::MAX)));
+        properties.push(
+            properties::ACTUAL_EXPIRY,
+            Value::Long(i64::try_from(wall).unwrap_or(i64::MAX)),
+        );
     }
-    Message { expiration: 0, properties: properties.finish(), ..message.clone() }
+    Message {
+        expiration: 0,
+        properties: properties.finish(),
+        ..message.clone()
+    }
 }
 
 /// The wait before attempt `attempts + 1`: `redelivery-delay` × multiplier for each attempt after the first, within

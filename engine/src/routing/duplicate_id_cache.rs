@@ -26,11 +26,18 @@ struct DuplicateIdCache {
 impl DuplicateIdCaches {
     /// Whether the id was seen on the address.
     pub fn contains(&self, address: &str, id: &[u8]) -> bool {
-        self.by_address.get(address).is_some_and(|cache| cache.by_id.contains_key(id))
+        self.by_address
+            .get(address)
+            .is_some_and(|cache| cache.by_id.contains_key(id))
     }
 
     /// Remembers an id; calls `forgotten` with the sequence of every id that has to go for it.
-    pub(crate) fn insert(&mut self, record: &DuplicateIdRecord, limit: usize, mut forgotten: impl FnMut(u64)) {
+    pub(crate) fn insert(
+        &mut self,
+        record: &DuplicateIdRecord,
+        limit: usize,
+        mut forgotten: impl FnMut(u64),
+    ) {
         let cache = self.by_address.entry(record.address.clone()).or_default();
         if let Some(older) = cache.by_id.insert(record.id.clone(), record.sequence)
             && older != record.sequence
@@ -40,7 +47,9 @@ impl DuplicateIdCaches {
         }
         cache.by_age.insert(record.sequence, record.id.clone());
         while cache.by_age.len() > limit {
-            let Some((sequence, id)) = cache.by_age.pop_first() else { break };
+            let Some((sequence, id)) = cache.by_age.pop_first() else {
+                break;
+            };
             cache.by_id.remove(&id);
             forgotten(sequence);
         }
@@ -57,13 +66,22 @@ impl DuplicateIdCaches {
     pub(crate) fn record(&self, sequence: u64) -> Option<DuplicateIdRecord> {
         self.by_address.iter().find_map(|(address, cache)| {
             let id = cache.by_age.get(&sequence)?.clone();
-            Some(DuplicateIdRecord { address: address.clone(), id, sequence })
+            Some(DuplicateIdRecord {
+                address: address.clone(),
+                id,
+                sequence,
+            })
         })
     }
 
     /// All entries by address and age.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, u64, &Bytes)> {
-        self.by_address.iter().flat_map(|(address, cache)| cache.by_age.iter().map(move |(age, id)| (address, *age, id)))
+        self.by_address.iter().flat_map(|(address, cache)| {
+            cache
+                .by_age
+                .iter()
+                .map(move |(age, id)| (address, *age, id))
+        })
     }
 }
 
@@ -72,7 +90,11 @@ mod tests {
     use super::*;
 
     fn record(id: &'static str, sequence: u64) -> DuplicateIdRecord {
-        DuplicateIdRecord { address: "a".into(), id: Bytes::from_static(id.as_bytes()), sequence }
+        DuplicateIdRecord {
+            address: "a".into(),
+            id: Bytes::from_static(id.as_bytes()),
+            sequence,
+        }
     }
 
     #[test]
@@ -83,7 +105,9 @@ mod tests {
             caches.insert(&record(id, sequence), 2, |s| forgotten.push(s));
         }
         assert_eq!(forgotten, [1]);
-        assert!(!caches.contains("a", b"x") && caches.contains("a", b"y") && caches.contains("a", b"z"));
+        assert!(
+            !caches.contains("a", b"x") && caches.contains("a", b"y") && caches.contains("a", b"z")
+        );
         assert!(!caches.contains("b", b"y"));
         assert_eq!(caches.record(3), Some(record("z", 3)));
     }

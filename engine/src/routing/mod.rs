@@ -16,8 +16,8 @@ use crate::command::Send;
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
 use crate::id::{AddressId, ConnectionId, MessageId, QueueId, SessionId};
-use crate::message::properties::{self, Value};
 use crate::message::Message;
+use crate::message::properties::{self, Value};
 use crate::notice::Notice;
 use crate::security::permissions::Permission;
 use crate::storage::record::{DuplicateIdRecord, MessageRecord, Record, Route};
@@ -43,7 +43,13 @@ pub(crate) struct Routed {
 
 impl Engine {
     /// A client sends a message.
-    pub(crate) fn send(&mut self, from: ConnectionId, session: SessionId, send: Send, turn: &mut Turn<'_>) {
+    pub(crate) fn send(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        send: Send,
+        turn: &mut Turn<'_>,
+    ) {
         let ticket = send.ticket;
         let end = if send.transaction.is_some() {
             self.send_in_transaction(from, session, send, turn)
@@ -54,7 +60,13 @@ impl Engine {
         self.answer(from, ticket, end, turn);
     }
 
-    fn send_now(&mut self, from: ConnectionId, session: SessionId, send: Send, turn: &mut Turn<'_>) -> Result<(), Refusal> {
+    fn send_now(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        send: Send,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refusal> {
         let target = self.target(from, session, &send, turn)?;
         if self.is_duplicate(&send.message) {
             return Ok(());
@@ -78,19 +90,32 @@ impl Engine {
     ) -> Result<Target, Refusal> {
         let name = &send.message.address;
         self.authorize(from, session, Permission::Send, name)?;
-        if let Some((last, address)) = self.clients.get(&from).and_then(|client| client.last_address.as_ref())
+        if let Some((last, address)) = self
+            .clients
+            .get(&from)
+            .and_then(|client| client.last_address.as_ref())
             && last == name
             && self.serves(*address, send.routing)
         {
-            return Ok(Target { address: *address, queue: None });
+            return Ok(Target {
+                address: *address,
+                queue: None,
+            });
         }
         let (address, queue) = split_fqqn(name);
         let target = match queue {
-            None => Target { address: self.address_for_send(from, session, name, send.routing, turn)?, queue: None },
+            None => Target {
+                address: self.address_for_send(from, session, name, send.routing, turn)?,
+                queue: None,
+            },
             Some(queue) => {
-                let queue = self.queue_by_fqqn(from, session, address, queue, send.routing, turn)?;
+                let queue =
+                    self.queue_by_fqqn(from, session, address, queue, send.routing, turn)?;
                 let address = self.state.queues.get(queue).map(|queue| queue.address_id());
-                Target { address: address.ok_or_else(|| Refusal::QueueMissing(name.clone()))?, queue: Some(queue) }
+                Target {
+                    address: address.ok_or_else(|| Refusal::QueueMissing(name.clone()))?,
+                    queue: Some(queue),
+                }
             }
         };
         if target.queue.is_none()
@@ -103,7 +128,9 @@ impl Engine {
 
     /// Whether an address can take a message of that routing type as it stands.
     fn serves(&self, address: AddressId, routing: Option<RoutingType>) -> bool {
-        let Some(address) = self.state.addresses.get(address) else { return false };
+        let Some(address) = self.state.addresses.get(address) else {
+            return false;
+        };
         match routing {
             Some(RoutingType::Anycast) => address.record.anycast && !address.queues.is_empty(),
             Some(RoutingType::Multicast) => address.record.multicast,
@@ -113,7 +140,8 @@ impl Engine {
 
     /// Whether the address has seen the message's duplicate id.
     pub(crate) fn is_duplicate(&self, message: &Message) -> bool {
-        duplicate_id(message).is_some_and(|id| self.state.duplicates.contains(address_of(message), &id))
+        duplicate_id(message)
+            .is_some_and(|id| self.state.duplicates.contains(address_of(message), &id))
     }
 
     /// Gives a message its id and decides where it goes.
@@ -125,17 +153,26 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) -> Routed {
         message.id = MessageId(self.new_id(turn));
-        let settings = self.state.addresses.get(target.address).map(|address| address.settings.clone());
+        let settings = self
+            .state
+            .addresses
+            .get(target.address)
+            .map(|address| address.settings.clone());
         if let Some(settings) = &settings {
             limit_expiration(&mut message, settings, turn.now.wall);
         }
         let scheduled = message.properties.get(properties::SCHEDULED_DELIVERY);
-        let scheduled = scheduled.and_then(|at| at.as_integer()).and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
-        let duplicate = duplicate_id(&message).filter(|_| self.settings.persist_id_cache).map(|id| DuplicateIdRecord {
-            address: address_of(&message).into(),
-            id,
-            sequence: message.id.0,
-        });
+        let scheduled = scheduled
+            .and_then(|at| at.as_integer())
+            .and_then(|at| u64::try_from(at).ok())
+            .unwrap_or(0);
+        let duplicate = duplicate_id(&message)
+            .filter(|_| self.settings.persist_id_cache)
+            .map(|id| DuplicateIdRecord {
+                address: address_of(&message).into(),
+                id,
+                sequence: message.id.0,
+            });
         let queues = self.choose(&message, target, routing);
         if queues.is_empty() {
             self.note_unrouted(target.address, turn);
@@ -147,23 +184,48 @@ impl Engine {
         } else if let Some(address) = self.state.addresses.get_mut(target.address) {
             address.routed += 1;
         }
-        let logs = |id: &QueueId| self.state.queues.get(*id).is_some_and(|queue| queue.logs(&message));
+        let logs = |id: &QueueId| {
+            self.state
+                .queues
+                .get(*id)
+                .is_some_and(|queue| queue.logs(&message))
+        };
         let (logged, volatile) = queues.into_iter().partition(logs);
-        Routed { message: Arc::new(message), logged, volatile, scheduled, duplicate }
+        Routed {
+            message: Arc::new(message),
+            logged,
+            volatile,
+            scheduled,
+            duplicate,
+        }
     }
 
     /// The queues for a message: every multicast queue that wants it, and one anycast queue that does, in turn.
-    fn choose(&mut self, message: &Message, target: Target, routing: Option<RoutingType>) -> SmallVec<[QueueId; 1]> {
+    fn choose(
+        &mut self,
+        message: &Message,
+        target: Target,
+        routing: Option<RoutingType>,
+    ) -> SmallVec<[QueueId; 1]> {
         let mut chosen = SmallVec::new();
         if let Some(queue) = target.queue {
-            chosen.extend(self.state.queues.get(queue).filter(|queue| queue.accepts(message)).map(|_| queue));
+            chosen.extend(
+                self.state
+                    .queues
+                    .get(queue)
+                    .filter(|queue| queue.accepts(message))
+                    .map(|_| queue),
+            );
             return chosen;
         }
         let reach = self.state.addresses.reach(target.address);
         let mut anycast: SmallVec<[QueueId; 4]> = SmallVec::new();
         for id in reach.iter() {
-            let Some(queue) = self.state.queues.get(*id) else { continue };
-            if routing.is_some_and(|routing| routing != queue.routing()) || !queue.accepts(message) {
+            let Some(queue) = self.state.queues.get(*id) else {
+                continue;
+            };
+            if routing.is_some_and(|routing| routing != queue.routing()) || !queue.accepts(message)
+            {
                 continue;
             }
             match queue.routing() {
@@ -182,7 +244,12 @@ impl Engine {
 
     /// After the records of a routed message are in the log: puts it on its other queues and lets it be delivered when
     /// what its sender caused is durable.
-    pub(crate) fn arrive(&mut self, from: Option<ConnectionId>, routed: Routed, turn: &mut Turn<'_>) {
+    pub(crate) fn arrive(
+        &mut self,
+        from: Option<ConnectionId>,
+        routed: Routed,
+        turn: &mut Turn<'_>,
+    ) {
         let position = match from {
             Some(from) => self.last_position(from),
             None => turn.storage.appended(),
@@ -194,12 +261,19 @@ impl Engine {
             }
         }
         for queue in routed.logged.into_iter().chain(routed.volatile) {
-            if let Some(entry) = self.state.queues.get_mut(queue).and_then(|queue| queue.entry_mut(id)) {
+            if let Some(entry) = self
+                .state
+                .queues
+                .get_mut(queue)
+                .and_then(|queue| queue.entry_mut(id))
+            {
                 entry.origin = from.unwrap_or_default();
             }
             self.enqueue(queue, id, position, turn.now);
         }
-        if let Some(duplicate) = duplicate_id(&routed.message).filter(|_| !self.settings.persist_id_cache) {
+        if let Some(duplicate) =
+            duplicate_id(&routed.message).filter(|_| !self.settings.persist_id_cache)
+        {
             self.remember_duplicate(&routed.message, duplicate, turn);
         }
     }
@@ -207,15 +281,23 @@ impl Engine {
     /// Remembers a duplicate id for as long as the broker runs (`persist-id-cache` is false).
     fn remember_duplicate(&mut self, message: &Message, id: Bytes, turn: &mut Turn<'_>) {
         let address = address_of(message).into();
-        let record = Record::DuplicateId(DuplicateIdRecord { address, id, sequence: message.id.0 });
+        let record = Record::DuplicateId(DuplicateIdRecord {
+            address,
+            id,
+            sequence: message.id.0,
+        });
         self.state.apply(&record, turn.storage.live());
     }
 
     fn note_unrouted(&mut self, id: AddressId, turn: &mut Turn<'_>) {
-        let Some(address) = self.state.addresses.get_mut(id) else { return };
+        let Some(address) = self.state.addresses.get_mut(id) else {
+            return;
+        };
         address.unrouted += 1;
         if address.unrouted == 1 {
-            turn.notices.push(Notice::Unrouted { address: address.record.name.clone() });
+            turn.notices.push(Notice::Unrouted {
+                address: address.record.name.clone(),
+            });
         }
     }
 }
@@ -227,9 +309,16 @@ impl Routed {
             unit.push(Record::DuplicateId(duplicate.clone()));
         }
         if !self.logged.is_empty() {
-            let route = |queue: &QueueId| Route { queue: *queue, count: 0, scheduled: self.scheduled };
+            let route = |queue: &QueueId| Route {
+                queue: *queue,
+                count: 0,
+                scheduled: self.scheduled,
+            };
             let routes = self.logged.iter().map(route).collect();
-            unit.push(Record::Message(MessageRecord { message: self.message.clone(), routes }));
+            unit.push(Record::Message(MessageRecord {
+                message: self.message.clone(),
+                routes,
+            }));
         }
     }
 }
@@ -253,7 +342,9 @@ pub(crate) fn duplicate_id(message: &Message) -> Option<Bytes> {
 
 /// Expiry as the address settings bound it (manual, chapter Message Expiry).
 fn limit_expiration(message: &mut Message, settings: &AddressSettings, wall: u64) {
-    let after = |delay: std::time::Duration| wall.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+    let after = |delay: std::time::Duration| {
+        wall.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+    };
     if settings.no_expiry {
         message.expiration = 0;
     } else if message.expiration == 0 {

@@ -41,7 +41,11 @@ pub struct Session {
 impl Session {
     /// A session of that user.
     pub fn new(identity: Identity, client_id: Option<Arc<str>>) -> Self {
-        Self { identity, client_id, granted: None }
+        Self {
+            identity,
+            client_id,
+            granted: None,
+        }
     }
 
     /// Lets pass what the security settings grant (manual, chapter Authentication & Authorization): the most specific
@@ -49,17 +53,28 @@ impl Session {
     ///
     /// # Errors
     /// No role of the user has the permission there.
-    pub fn check(&mut self, settings: &Settings, permission: Permission, name: &Arc<str>) -> Result<(), Refusal> {
+    pub fn check(
+        &mut self,
+        settings: &Settings,
+        permission: Permission,
+        name: &Arc<str>,
+    ) -> Result<(), Refusal> {
         if !settings.security_enabled {
             return Ok(());
         }
-        if self.granted.as_ref().is_some_and(|(p, n)| *p == permission && n == name) {
+        if self
+            .granted
+            .as_ref()
+            .is_some_and(|(p, n)| *p == permission && n == name)
+        {
             return Ok(());
         }
         let (address, queue) = split_fqqn(name);
         let of_queue = queue.and_then(|_| settings.security.most_specific(name));
         let permissions = of_queue.or_else(|| settings.security.most_specific(address));
-        if permissions.is_some_and(|permissions| permissions.allows(permission, &self.identity.roles)) {
+        if permissions
+            .is_some_and(|permissions| permissions.allows(permission, &self.identity.roles))
+        {
             self.granted = Some((permission, name.clone()));
             return Ok(());
         }

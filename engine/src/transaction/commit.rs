@@ -12,15 +12,30 @@ use crate::routing::{self, Routed};
 
 impl Engine {
     /// A client begins a transaction.
-    pub(crate) fn begin(&mut self, from: ConnectionId, id: TransactionId, session: SessionId, turn: &mut Turn<'_>) {
+    pub(crate) fn begin(
+        &mut self,
+        from: ConnectionId,
+        id: TransactionId,
+        session: SessionId,
+        turn: &mut Turn<'_>,
+    ) {
         let deadline = turn.now.monotonic.after(self.settings.transaction_timeout);
         let limit = self.settings.limits.transactions;
-        let Some(client) = self.clients.get_mut(&from) else { return };
+        let Some(client) = self.clients.get_mut(&from) else {
+            return;
+        };
         if client.transactions.len() >= limit {
-            self.answer(from, None, Err(Refusal::LimitReached("open transactions of one connection")), turn);
+            self.answer(
+                from,
+                None,
+                Err(Refusal::LimitReached("open transactions of one connection")),
+                turn,
+            );
             return;
         }
-        client.transactions.insert(id, Transaction::new(session, deadline));
+        client
+            .transactions
+            .insert(id, Transaction::new(session, deadline));
     }
 
     /// A client sends a message inside a transaction: checked now, carried out at commit.
@@ -31,10 +46,18 @@ impl Engine {
         send: Send,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let Some(transaction) = send.transaction else { return Err(Refusal::Unknown("transaction")) };
+        let Some(transaction) = send.transaction else {
+            return Err(Refusal::Unknown("transaction"));
+        };
         let checked = self.target(from, session, &send, turn);
-        let client = self.clients.get_mut(&from).ok_or(Refusal::Unknown("client"))?;
-        let open = client.transactions.get_mut(&transaction).ok_or(Refusal::Unknown("transaction"))?;
+        let client = self
+            .clients
+            .get_mut(&from)
+            .ok_or(Refusal::Unknown("client"))?;
+        let open = client
+            .transactions
+            .get_mut(&transaction)
+            .ok_or(Refusal::Unknown("transaction"))?;
         if let Err(refusal) = checked {
             // A transaction that lost one of its messages must not commit the others.
             open.failed = Some(refusal.clone());
@@ -53,9 +76,16 @@ impl Engine {
         bytes: u64,
     ) -> Result<(), Refusal> {
         let limits = self.settings.limits;
-        let client = self.clients.get_mut(&from).ok_or(Refusal::Unknown("client"))?;
-        let open = client.transactions.get_mut(&id).ok_or(Refusal::Unknown("transaction"))?;
-        let full = open.operations.len() >= limits.transaction_operations || open.bytes + bytes > limits.transaction_bytes;
+        let client = self
+            .clients
+            .get_mut(&from)
+            .ok_or(Refusal::Unknown("client"))?;
+        let open = client
+            .transactions
+            .get_mut(&id)
+            .ok_or(Refusal::Unknown("transaction"))?;
+        let full = open.operations.len() >= limits.transaction_operations
+            || open.bytes + bytes > limits.transaction_bytes;
         if full && matches!(operation, Operation::Send(_)) {
             let refusal = Refusal::LimitReached("size of one transaction");
             open.failed = Some(refusal.clone());
@@ -74,7 +104,10 @@ impl Engine {
         ticket: Option<Ticket>,
         turn: &mut Turn<'_>,
     ) {
-        let taken = self.clients.get_mut(&from).and_then(|client| client.transactions.remove(&id));
+        let taken = self
+            .clients
+            .get_mut(&from)
+            .and_then(|client| client.transactions.remove(&id));
         let Some(transaction) = taken else {
             self.answer(from, ticket, Err(Refusal::Unknown("transaction")), turn);
             return;
@@ -100,8 +133,12 @@ impl Engine {
         }
         let mut own = BTreeSet::new();
         for operation in &transaction.operations {
-            let Operation::Send(send) = operation else { continue };
-            let Some(id) = routing::duplicate_id(&send.message) else { continue };
+            let Operation::Send(send) = operation else {
+                continue;
+            };
+            let Some(id) = routing::duplicate_id(&send.message) else {
+                continue;
+            };
             if self.is_duplicate(&send.message) || !own.insert((send.message.address.clone(), id)) {
                 return Some(Refusal::DuplicateId(send.message.address.clone()));
             }
@@ -124,10 +161,20 @@ impl Engine {
                         routed.push(one);
                     }
                 }
-                Operation::Settle { queue, messages, outcome: Outcome::Accepted } => {
-                    messages.iter().for_each(|message| self.acknowledgement(queue, *message, &mut unit));
+                Operation::Settle {
+                    queue,
+                    messages,
+                    outcome: Outcome::Accepted,
+                } => {
+                    messages
+                        .iter()
+                        .for_each(|message| self.acknowledgement(queue, *message, &mut unit));
                 }
-                Operation::Settle { queue, messages, outcome } => other.push((queue, messages, outcome)),
+                Operation::Settle {
+                    queue,
+                    messages,
+                    outcome,
+                } => other.push((queue, messages, outcome)),
             }
         }
         let sync = self.settings.sync_transactional;
@@ -148,14 +195,22 @@ impl Engine {
         ticket: Option<Ticket>,
         turn: &mut Turn<'_>,
     ) {
-        let taken = self.clients.get_mut(&from).and_then(|client| client.transactions.remove(&id));
-        let end = taken.map(|transaction| self.undo(from, transaction, turn)).ok_or(Refusal::Unknown("transaction"));
+        let taken = self
+            .clients
+            .get_mut(&from)
+            .and_then(|client| client.transactions.remove(&id));
+        let end = taken
+            .map(|transaction| self.undo(from, transaction, turn))
+            .ok_or(Refusal::Unknown("transaction"));
         self.answer(from, ticket, end, turn);
     }
 
     fn undo(&mut self, from: ConnectionId, transaction: Transaction, turn: &mut Turn<'_>) {
         for operation in transaction.operations {
-            if let Operation::Settle { queue, messages, .. } = operation {
+            if let Operation::Settle {
+                queue, messages, ..
+            } = operation
+            {
                 self.settle_messages(Some(from), queue, &messages, Outcome::Failed, false, turn);
             }
         }
@@ -166,7 +221,10 @@ impl Engine {
         let mut late = Vec::new();
         for (client, state) in &self.clients {
             let open = state.transactions.iter();
-            late.extend(open.filter(|(_, t)| t.deadline <= turn.now.monotonic).map(|(id, _)| (*client, *id)));
+            late.extend(
+                open.filter(|(_, t)| t.deadline <= turn.now.monotonic)
+                    .map(|(id, _)| (*client, *id)),
+            );
         }
         for (client, id) in late {
             self.rollback_transaction(client, id, None, turn);

@@ -41,6 +41,12 @@ pub enum Operation {
 impl Transaction {
     /// An empty transaction.
     pub fn new(session: SessionId, deadline: Instant) -> Self {
-        Self { session, deadline, operations: Vec::new(), bytes: 0, failed: None }
+        Self {
+            session,
+            deadline,
+            operations: Vec::new(),
+            bytes: 0,
+            failed: None,
+        }
     }
 }

@@ -21,7 +21,7 @@ pub enum PrimaryOnly {
     /// The next segment's content, until all are read.
     Replaying {
         /// What has been read.
-        replay: Replay,
+        replay: Box<Replay>,
         /// How many segments there are.
         total: u64,
         /// How many were read.
