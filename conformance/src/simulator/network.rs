@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 
+use super::model::ConnectionNumber;
 use super::random::Random;
 
 /// The longest a chunk travels, in nanoseconds.
@@ -30,6 +31,8 @@ pub enum Direction {
 pub struct Link {
     /// Which client's.
     pub client: usize,
+    /// What the model calls the connection over it.
+    pub connection: ConnectionNumber,
     delay: u64,
     last_up: u64,
     last_down: u64,
@@ -38,9 +41,10 @@ pub struct Link {
 
 impl Link {
     /// A new link of a client, quick or slow for its whole life.
-    pub fn new(client: usize, now: u64, random: &mut Random) -> Self {
+    pub fn new(client: usize, connection: ConnectionNumber, now: u64, random: &mut Random) -> Self {
         Self {
             client,
+            connection,
             delay: random.between(5_000, 100_000),
             last_up: now,
             last_down: now,
@@ -97,7 +101,7 @@ mod tests {
     #[test]
     fn a_stream_keeps_its_order_and_every_byte() {
         let mut random = Random::new(3);
-        let mut link = Link::new(0, 0, &mut random);
+        let mut link = Link::new(0, ConnectionNumber(0), 0, &mut random);
         let mut arrived = Vec::new();
         let mut last = 0;
         for now in 0..200 {

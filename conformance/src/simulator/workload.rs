@@ -3,7 +3,7 @@
 
 use super::client::{Client, Scene};
 use super::clock;
-use super::model::{AckMode, PlaceId, QUEUES, Sending, Shade};
+use super::model::{AckMode, Kind, Place, PlaceId, QUEUES, Sending, Shade};
 
 /// One thing a client may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +33,9 @@ const CALM: PlaceId = PlaceId(0);
 pub fn step(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     match choose(client, scene) {
         Act::Send => send(client, scene),
-        Act::SendAgain => client.send_again(scene).unwrap_or_else(|| client.beat(scene)),
+        Act::SendAgain => client
+            .send_again(scene)
+            .unwrap_or_else(|| client.beat(scene)),
         Act::Acknowledge => acknowledge(client, scene),
         Act::Reject => reject(client, scene),
         Act::Subscribe => subscribe(client, scene),
@@ -48,25 +50,40 @@ pub fn step(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
 }
 
 fn choose(client: &Client, scene: &mut Scene<'_>) -> Act {
-    let open = client.subscriptions.iter().filter(|held| !held.closed).count();
-    let holds: usize = client.subscriptions.iter().map(|held| held.unanswered.len()).sum();
+    let open = client
+        .subscriptions
+        .iter()
+        .filter(|held| !held.closed)
+        .count();
+    let holds: usize = client
+        .subscriptions
+        .iter()
+        .map(|held| held.unanswered.len())
+        .sum();
     let busy = holds > 0;
     let transaction = client.transaction.is_some();
     let full = scene.model.backlog() > BACKLOG_MAX;
+    let offends = scene.random.chance(30);
     let when = |condition: bool, weight: u64| if condition { weight } else { 0 };
     scene.random.weighted(&[
         (if full { 4 } else { 44 }, Act::Send),
         (2, Act::SendAgain),
-        (when(busy, if holds > 20 { 90 } else { 40 }), Act::Acknowledge),
+        (
+            when(busy, if holds > 20 { 90 } else { 40 }),
+            Act::Acknowledge,
+        ),
         (when(busy && client.can_reject(), 5), Act::Reject),
-        (when(open < 4, if open == 0 { 60 } else { 4 }), Act::Subscribe),
+        (
+            when(open < 4, if open == 0 { 60 } else { 4 }),
+            Act::Subscribe,
+        ),
         (when(open > 0, 2), Act::Unsubscribe),
         (when(!transaction, 3), Act::Begin),
         (when(transaction, 7), Act::Commit),
         (when(transaction, 3), Act::Abort),
         (1, Act::Leave),
         (1, Act::Beat),
-        (u64::from(scene.random.chance(30)), Act::Offend),
+        (when(offends, 1), Act::Offend),
     ])
 }
 
@@ -78,7 +95,11 @@ fn send(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     let sending = Sending {
         place: (!random.chance(15)).then(|| PlaceId(random.index(QUEUES.len()))),
         persistent,
-        priority: if random.chance(30) { random.pick(&[0, 1, 5, 9]) } else { 4 },
+        priority: if random.chance(30) {
+            random.pick(&[0, 1, 5, 9])
+        } else {
+            4
+        },
         shade: random.pick(&[Shade::Light, Shade::Dark]),
         expires: random.chance(4).then(|| wall + random.between(5, 200)),
         due: random.chance(5).then(|| wall + random.between(1, 60)),
@@ -121,7 +142,9 @@ fn held(client: &Client, scene: &mut Scene<'_>, but: Option<PlaceId>) -> Option<
         return None;
     }
     let at = scene.random.pick(&holding);
-    let index = scene.random.index(client.subscriptions[at].unanswered.len());
+    let index = scene
+        .random
+        .index(client.subscriptions[at].unanswered.len());
     Some((at, index))
 }
 
@@ -141,22 +164,37 @@ fn reject(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
 }
 
 fn subscribe(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
-    let mode = scene.random.pick(&[AckMode::Client, AckMode::Individual, AckMode::Individual]);
+    let mode = scene
+        .random
+        .pick(&[AckMode::Client, AckMode::Individual, AckMode::Individual]);
     match scene.random.below(10) {
         0..6 => {
             let queue = PlaceId(scene.random.index(QUEUES.len()));
             let mode = if queue == AUTO { AckMode::Auto } else { mode };
-            let selector = scene.random.chance(20).then(|| scene.random.pick(&[Shade::Light, Shade::Dark]));
-            let window = scene.random.chance(30).then(|| scene.random.pick(&[0, 500, 5_000]));
+            let selector = scene
+                .random
+                .chance(20)
+                .then(|| scene.random.pick(&[Shade::Light, Shade::Dark]));
+            let window = scene
+                .random
+                .chance(30)
+                .then(|| scene.random.pick(&[0, 500, 5_000]));
             client.subscribe(Some(queue), mode, selector, window, scene)
         }
         6..8 => {
-            let mode = if scene.random.chance(50) { AckMode::Auto } else { mode };
+            let mode = if scene.random.chance(50) {
+                AckMode::Auto
+            } else {
+                mode
+            };
             client.subscribe(None, mode, None, None, scene)
         }
         _ => {
             let name = scene.random.pick(&["first", "second"]);
-            let taken = client.subscriptions.iter().any(|held| held.durable.as_deref() == Some(name));
+            let taken = client
+                .subscriptions
+                .iter()
+                .any(|held| held.durable.as_deref() == Some(name));
             match taken {
                 true => client.beat(scene),
                 false => client.subscribe_durable(name, mode, scene),
@@ -172,4 +210,41 @@ fn unsubscribe(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     let at = scene.random.pick(&open);
     let delete = scene.random.chance(50);
     client.unsubscribe(at, delete, scene)
+}
+
+/// A client ends what is open, and leaves.
+pub fn end(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
+    if client.transaction.is_some() {
+        return client.commit(scene);
+    }
+    client.leave(scene)
+}
+
+/// The last client empties every place that is known to exist, one message at a time.
+pub fn drain(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
+    if client.subscriptions.is_empty() {
+        let mut bytes = client.drain_given_up();
+        for place in places_to_drain(scene) {
+            bytes.extend(client.drain(place, scene));
+        }
+        return bytes;
+    }
+    let mut bytes = Vec::new();
+    while let Some((at, _)) = held(client, scene, None) {
+        bytes.extend(client.acknowledge(at, 0, false, true, scene));
+    }
+    bytes
+}
+
+fn places_to_drain(scene: &Scene<'_>) -> Vec<PlaceId> {
+    let exists = |place: &Place| match place.kind {
+        Kind::Queue => true,
+        Kind::Durable => place.is_subscribed(),
+        Kind::Temporary => false,
+    };
+    let places = scene.model.places.iter().enumerate();
+    places
+        .filter(|(_, place)| exists(place))
+        .map(|(number, _)| PlaceId(number))
+        .collect()
 }

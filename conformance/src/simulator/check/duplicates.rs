@@ -22,23 +22,34 @@ pub fn on_delivery(
     };
     let name = &model.places[place.0].name;
     if copy.ack == Ack::Durable {
-        return broken(format!("{uid} came from {name} although its acknowledgement was confirmed"));
+        return broken(format!(
+            "{uid} came from {name} although its acknowledgement was confirmed"
+        ));
     }
     if let Some(end) = copy.end {
         return broken(format!("{uid} came from {name} although it is {end:?}"));
     }
     if is_held(model, copy) {
-        return broken(format!("{uid} came from {name} while another delivery of it was open: {copy:?}"));
+        return broken(format!(
+            "{uid} came from {name} while another delivery of it was open: {copy:?}"
+        ));
     }
     if copy.failures_in_epoch >= ATTEMPTS_MAX && copy.failed_epoch == Some(model.crashes) {
-        return broken(format!("{uid} came from {name} after {} failures", copy.failures));
+        return broken(format!(
+            "{uid} came from {name} after {} failures",
+            copy.failures
+        ));
     }
     if !redelivered && copy.failed_epoch == Some(model.crashes) {
-        return broken(format!("{uid} came again from {name} without redelivered:true"));
+        return broken(format!(
+            "{uid} came again from {name} without redelivered:true"
+        ));
     }
     let untouched = copy.failures == 0 && model.crashes == 0 && model.places[place.0].breaks == 0;
     if redelivered && untouched {
-        return broken(format!("{uid} came from {name} with redelivered:true the first time"));
+        return broken(format!(
+            "{uid} came from {name} with redelivered:true the first time"
+        ));
     }
     Ok(())
 }
@@ -53,14 +64,21 @@ pub fn on_end(model: &Model, uid: Uid, place: PlaceId, end: End) -> Result<(), V
     };
     let name = &model.places[place.0].name;
     if copy.ack == Ack::Durable {
-        return broken(format!("{uid} of {name} is {end:?} although its acknowledgement was confirmed"));
+        return broken(format!(
+            "{uid} of {name} is {end:?} although its acknowledgement was confirmed"
+        ));
     }
     if let Some(before) = copy.end {
-        return broken(format!("{uid} of {name} is {end:?} although it was found {before:?}"));
+        return broken(format!(
+            "{uid} of {name} is {end:?} although it was found {before:?}"
+        ));
     }
     let never_lost_sight = model.places[place.0].breaks == 0;
     if end == End::DeadLettered && never_lost_sight && copy.failures < ATTEMPTS_MAX {
-        return broken(format!("{uid} of {name} is a dead letter after {} failures", copy.failures));
+        return broken(format!(
+            "{uid} of {name} is a dead letter after {} failures",
+            copy.failures
+        ));
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One file per promise. Some are checked with every delivery, some when everything has come to rest.
 
+pub mod bounded_memory;
 pub mod duplicates;
+pub mod fold;
 pub mod no_loss;
 pub mod order;
 pub mod routing;

@@ -14,7 +14,11 @@ pub fn at_rest(model: &Model) -> Result<(), Violation> {
         if !matches!(message.fate, Fate::Certain | Fate::Pending) {
             continue;
         }
-        if let Some(copy) = message.copies.iter().find(|copy| is_missing(model, Uid(number), copy)) {
+        if let Some(copy) = message
+            .copies
+            .iter()
+            .find(|copy| is_missing(model, Uid(number), copy))
+        {
             let name = &model.places[copy.place.0].name;
             let what = format!("{} of {name} is lost: {message:?}", Uid(number));
             return Err(Violation::new("no_loss", what));
@@ -36,6 +40,10 @@ pub fn is_excused(model: &Model, uid: Uid, copy: &Copy) -> bool {
 
 /// How many copies this check has something to say about.
 pub fn promises(messages: &[Message]) -> u64 {
-    let certain = messages.iter().filter(|message| message.fate == Fate::Certain);
-    certain.map(|message| message.copies.iter().filter(|copy| copy.required).count() as u64).sum()
+    let certain = messages
+        .iter()
+        .filter(|message| message.fate == Fate::Certain);
+    certain
+        .map(|message| message.copies.iter().filter(|copy| copy.required).count() as u64)
+        .sum()
 }

@@ -16,7 +16,9 @@ pub fn on_delivery(
 ) -> Result<(), Violation> {
     let place = model.subscriptions[subscription.0].place;
     let message = &model.messages[uid.0];
-    let seen = model.copy(uid, place).is_some_and(|copy| copy.deliveries > 0);
+    let seen = model
+        .copy(uid, place)
+        .is_some_and(|copy| copy.deliveries > 0);
     let disturbed = uid.0 < model.places[place.0].disturbed_below;
     if redelivered || seen || disturbed || message.retried || message.sending.due.is_some() {
         return Ok(());
@@ -26,7 +28,9 @@ pub fn on_delivery(
     let before = last.insert((producer, priority), order).unwrap_or(0);
     if before > order {
         let name = &model.places[place.0].name;
-        let what = format!("{uid} came from {name} after a later one of its producer ({before} > {order})");
+        let what = format!(
+            "{uid} came from {name} after a later one of its producer ({before} > {order})"
+        );
         return Err(Violation::new("order", what));
     }
     Ok(())

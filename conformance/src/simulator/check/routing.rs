@@ -17,10 +17,16 @@ pub fn on_delivery(model: &Model, subscription: SubscriptionId, uid: Uid) -> Res
         Kind::Durable | Kind::Temporary => sending.place.is_none(),
     };
     if !right {
-        let what = format!("{uid} was sent to {:?} and came from {}", sending.place, place.name);
+        let what = format!(
+            "{uid} was sent to {:?} and came from {}",
+            sending.place, place.name
+        );
         return Err(Violation::new("routing", what));
     }
-    if subscription.selector.is_some_and(|shade| shade != sending.shade) {
+    if subscription
+        .selector
+        .is_some_and(|shade| shade != sending.shade)
+    {
         let what = format!("{uid} came through the selector of {}", place.name);
         return Err(Violation::new("routing", what));
     }

@@ -19,7 +19,10 @@ pub fn on_delivery(model: &Model, uid: Uid, now: u64) -> Result<(), Violation> {
     }
     let sent = clock::wall(now.saturating_sub(DELAY_MAX));
     if sending.expires.is_some_and(|expires| sent > expires) {
-        let what = format!("{uid} expired at {:?} and was delivered at {sent}", sending.expires);
+        let what = format!(
+            "{uid} expired at {:?} and was delivered at {sent}",
+            sending.expires
+        );
         return Err(Violation::new("time", what));
     }
     Ok(())

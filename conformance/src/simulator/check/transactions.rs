@@ -15,7 +15,10 @@ pub fn on_delivery(model: &Model, uid: Uid) -> Result<(), Violation> {
         Fate::Never => "it was refused or its transaction was aborted",
         Fate::Pending | Fate::Certain | Fate::Doubtful => return Ok(()),
     };
-    Err(Violation::new("transactions", format!("{uid} came although {why}")))
+    Err(Violation::new(
+        "transactions",
+        format!("{uid} came although {why}"),
+    ))
 }
 
 /// Everything has been drained.
@@ -28,9 +31,10 @@ pub fn at_rest(model: &Model) -> Result<(), Violation> {
             continue;
         }
         let number = TransactionNumber(number);
-        if let (Some(happened), Some(did_not)) =
-            (committed(model, number, transaction), aborted(model, transaction))
-        {
+        if let (Some(happened), Some(did_not)) = (
+            committed(model, number, transaction),
+            aborted(model, transaction),
+        ) {
             let what = format!("in {number:?} {happened}, but {did_not}");
             return Err(Violation::new("transactions", what));
         }
@@ -39,12 +43,22 @@ pub fn at_rest(model: &Model) -> Result<(), Violation> {
 }
 
 /// Proof that it was committed: something sent in it was seen, or something acknowledged in it is gone.
-fn committed(model: &Model, number: TransactionNumber, transaction: &Transaction) -> Option<String> {
-    let seen = transaction.sends.iter().find(|uid| model.messages[uid.0].was_seen());
+fn committed(
+    model: &Model,
+    number: TransactionNumber,
+    transaction: &Transaction,
+) -> Option<String> {
+    let seen = transaction
+        .sends
+        .iter()
+        .find(|uid| model.messages[uid.0].was_seen());
     let gone = transaction.acknowledges.iter().find(|(uid, place)| {
         let lasting = model.messages[uid.0].sending.persistent;
         let copy = model.copy(*uid, *place);
-        lasting && copy.is_some_and(|copy| copy.ack == Ack::InTransaction(number) && !is_excused(model, *uid, copy))
+        lasting
+            && copy.is_some_and(|copy| {
+                copy.ack == Ack::InTransaction(number) && !is_excused(model, *uid, copy)
+            })
     });
     seen.map(|uid| format!("{uid} was sent"))
         .or_else(|| gone.map(|(uid, _)| format!("{uid} was acknowledged")))
@@ -54,9 +68,16 @@ fn committed(model: &Model, number: TransactionNumber, transaction: &Transaction
 fn aborted(model: &Model, transaction: &Transaction) -> Option<String> {
     let missing = transaction.sends.iter().find(|uid| {
         let message = &model.messages[uid.0];
-        let lost = |uid: Uid| message.copies.iter().any(|copy| super::no_loss::is_missing(model, uid, copy));
+        let lost = |uid: Uid| {
+            message
+                .copies
+                .iter()
+                .any(|copy| super::no_loss::is_missing(model, uid, copy))
+        };
         message.sending.persistent && lost(**uid)
     });
-    let again = transaction.came_again.then(|| "an acknowledgement was undone".to_owned());
+    let again = transaction
+        .came_again
+        .then(|| "an acknowledgement was undone".to_owned());
     missing.map(|uid| format!("{uid} was not")).or(again)
 }

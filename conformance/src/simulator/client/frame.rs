@@ -68,6 +68,27 @@ impl Frame {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The frame in one line, for the trace: what tells it from others.
+    pub fn summary(&self) -> String {
+        let mut line = self.command.clone();
+        for name in [
+            "uid",
+            "subscription",
+            "receipt-id",
+            "message-id",
+            "redelivered",
+            "message",
+        ] {
+            if let Some(value) = self.header(name) {
+                line.push(' ');
+                line.push_str(name);
+                line.push('=');
+                line.push_str(value);
+            }
+        }
+        line
+    }
+
     /// The frame as bytes. CONNECT is never escaped (STOMP 1.2, Value Encoding).
     pub fn encode(&self, version: Version) -> Vec<u8> {
         let escaped = version > Version::V10 && self.command != "CONNECT";
@@ -129,7 +150,9 @@ impl Decoder {
             return Ok(None);
         };
         let head = std::str::from_utf8(&rest[..head_end]).map_err(|_| "a head is not UTF-8")?;
-        let mut lines = head.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let mut lines = head
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line));
         let mut frame = Frame::new(lines.next().ok_or("a frame without command")?);
         let escaped = version > Version::V10 && frame.command != "CONNECTED";
         for line in lines.filter(|line| !line.is_empty()) {
@@ -139,7 +162,9 @@ impl Decoder {
         }
         let body = &rest[head_end..];
         let length = match frame.header("content-length") {
-            Some(length) => length.parse().map_err(|_| "a content-length is not a number")?,
+            Some(length) => length
+                .parse()
+                .map_err(|_| "a content-length is not a number")?,
             None => match body.iter().position(|byte| *byte == 0) {
                 Some(length) => length,
                 None => return Ok(None),
@@ -226,13 +251,20 @@ mod tests {
         let receipt = decoder.next(Version::V12).unwrap().unwrap();
         assert_eq!(receipt.header("receipt-id"), Some("r:1"));
         assert_eq!(receipt.body, b"body");
-        assert_eq!(decoder.next(Version::V12).unwrap().unwrap().command, "ERROR");
+        assert_eq!(
+            decoder.next(Version::V12).unwrap().unwrap().command,
+            "ERROR"
+        );
         assert_eq!(decoder.next(Version::V12), Ok(None));
     }
 
     #[test]
     fn what_is_no_frame_is_an_error() {
-        for bytes in [&b"MESSAGE\nno colon\n\n\0"[..], b"M\nk:\\x\n\n\0", b"M\ncontent-length:1\n\nabc\0"] {
+        for bytes in [
+            &b"MESSAGE\nno colon\n\n\0"[..],
+            b"M\nk:\\x\n\n\0",
+            b"M\ncontent-length:1\n\nabc\0",
+        ] {
             let mut decoder = Decoder::default();
             decoder.feed(bytes);
             assert!(decoder.next(Version::V12).is_err());

@@ -8,13 +8,18 @@ pub mod frame;
 mod receive;
 mod say;
 
+pub use say::FORBIDDEN;
+
 use std::collections::BTreeMap;
 
 use self::frame::{Decoder, Frame, Version};
 use super::counters::Counters;
-use super::model::{AckMode, ConnectionNumber, Model, PlaceId, SubscriptionId, TransactionNumber, Uid};
+use super::model::{
+    AckMode, ConnectionNumber, Model, PlaceId, SubscriptionId, TransactionNumber, Uid,
+};
 use super::network::LinkId;
 use super::random::Random;
+use super::trace::Trace;
 
 /// What a client sees of the world while it acts.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub struct Scene<'a> {
     pub counters: &'a mut Counters,
     /// The broker is on its way out and may say so.
     pub ending: bool,
+    /// The line of events.
+    pub trace: &'a mut Trace,
 }
 
 /// Where a client is in its life.
@@ -123,7 +130,11 @@ impl Client {
 
     /// Nothing it asked for is unanswered and it holds nothing.
     pub fn is_settled(&self) -> bool {
-        self.expected.is_empty() && self.subscriptions.iter().all(|held| held.unanswered.is_empty())
+        self.expected.is_empty()
+            && self
+                .subscriptions
+                .iter()
+                .all(|held| held.unanswered.is_empty())
     }
 
     /// Whether its version has NACK.
@@ -132,9 +143,14 @@ impl Client {
     }
 
     /// A new link is up: what the client says first.
-    pub fn connect(&mut self, link: LinkId, scene: &mut Scene<'_>) -> Vec<u8> {
+    pub fn connect(
+        &mut self,
+        link: LinkId,
+        connection: ConnectionNumber,
+        scene: &mut Scene<'_>,
+    ) -> Vec<u8> {
         self.link = Some(link);
-        self.connection = Some(scene.model.connected());
+        self.connection = Some(connection);
         self.stage = Stage::Connecting;
         self.decoder = Decoder::default();
         scene.counters.hit("command.connect");

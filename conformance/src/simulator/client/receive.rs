@@ -14,7 +14,11 @@ impl Client {
     pub fn receive(&mut self, bytes: &[u8], scene: &mut Scene<'_>) -> Result<(), Violation> {
         self.decoder.feed(bytes);
         loop {
-            let version = if self.stage == Stage::Connecting { Version::V10 } else { self.version };
+            let version = if self.stage == Stage::Connecting {
+                Version::V10
+            } else {
+                self.version
+            };
             match self.decoder.next(version) {
                 Ok(Some(frame)) => self.frame(&frame, scene)?,
                 Ok(None) => return Ok(()),
@@ -24,6 +28,12 @@ impl Client {
     }
 
     fn frame(&mut self, frame: &Frame, scene: &mut Scene<'_>) -> Result<(), Violation> {
+        let number = self.number;
+        scene.trace.line(
+            scene.now,
+            format_args!("c{number}"),
+            format_args!("< {}", frame.summary()),
+        );
         match frame.command.as_str() {
             "CONNECTED" => self.connected(frame),
             "MESSAGE" => self.message(frame, scene),
@@ -36,7 +46,10 @@ impl Client {
     fn connected(&mut self, frame: &Frame) -> Result<(), Violation> {
         let version = frame.header("version").unwrap_or("1.0");
         if version != self.version.to_string() {
-            return Err(broken(format!("{version} was agreed on instead of {}", self.version)));
+            return Err(broken(format!(
+                "{version} was agreed on instead of {}",
+                self.version
+            )));
         }
         self.stage = Stage::Connected;
         Ok(())
@@ -72,7 +85,9 @@ impl Client {
         }
         let message = frame.header("message").unwrap_or_default();
         let body = String::from_utf8_lossy(&frame.body);
-        Err(broken(format!("refused without a reason: {message} {body}")))
+        Err(broken(format!(
+            "refused without a reason: {message} {body}"
+        )))
     }
 
     fn message(&mut self, frame: &Frame, scene: &mut Scene<'_>) -> Result<(), Violation> {
@@ -87,16 +102,26 @@ impl Client {
             return scene.model.given_up(uid, place, *end, scene.now);
         }
         let Some(held) = self.subscriptions.iter_mut().find(|held| held.name == name) else {
-            return Err(broken(format!("{uid} for an unknown subscription {name:?}")));
+            return Err(broken(format!(
+                "{uid} for an unknown subscription {name:?}"
+            )));
         };
         let redelivered = frame.header("redelivered") == Some("true");
         if redelivered {
             scene.counters.hit("event.redelivered");
         }
-        let mine = scene.model.delivered(held.id, uid, redelivered, scene.now)?;
+        let mine = scene
+            .model
+            .delivered(held.id, uid, redelivered, scene.now)?;
         if mine && held.mode != AckMode::Auto {
-            let token = if self.version == Version::V12 { "ack" } else { "message-id" };
-            let token = frame.header(token).ok_or_else(|| broken(format!("no {token} header")))?;
+            let token = if self.version == Version::V12 {
+                "ack"
+            } else {
+                "message-id"
+            };
+            let token = frame
+                .header(token)
+                .ok_or_else(|| broken(format!("no {token} header")))?;
             held.unanswered.push((uid, token.to_owned()));
         }
         Ok(())
@@ -106,20 +131,35 @@ impl Client {
     fn check_content(&self, frame: &Frame, uid: Uid, scene: &Scene<'_>) -> Result<(), Violation> {
         let sending = &scene.model.messages[uid.0].sending;
         if frame.body != Message::body(uid, sending.size) {
-            return Err(broken(format!("{uid} came with a damaged body of {} bytes", frame.body.len())));
+            return Err(broken(format!(
+                "{uid} came with a damaged body of {} bytes",
+                frame.body.len()
+            )));
         }
         let priority = sending.priority.to_string();
         let persistent = sending.persistent.to_string();
         let shade = sending.shade.to_string();
-        for (name, value) in [("priority", priority), ("persistent", persistent), ("shade", shade)] {
+        for (name, value) in [
+            ("priority", priority),
+            ("persistent", persistent),
+            ("shade", shade),
+        ] {
             if frame.header(name) != Some(&value) {
-                return Err(broken(format!("{uid} came with {name} {:?}", frame.header(name))));
+                return Err(broken(format!(
+                    "{uid} came with {name} {:?}",
+                    frame.header(name)
+                )));
             }
         }
         if self.version > Version::V10
-            && frame.header("note").is_some_and(|note| note != "one:two\\three\nfour")
+            && frame
+                .header("note")
+                .is_some_and(|note| note != "one:two\\three\nfour")
         {
-            return Err(broken(format!("{uid} came with note {:?}", frame.header("note"))));
+            return Err(broken(format!(
+                "{uid} came with note {:?}",
+                frame.header("note")
+            )));
         }
         Ok(())
     }
@@ -136,4 +176,3 @@ fn read_uid(frame: &Frame, scene: &Scene<'_>) -> Result<Uid, Violation> {
 fn broken(what: String) -> Violation {
     Violation::new("protocol", what)
 }
-

@@ -53,7 +53,10 @@ impl Client {
             .with("persistent", sending.persistent)
             .with_some("expires", sending.expires)
             .with_some("AMQ_SCHEDULED_TIME", sending.due)
-            .with_some("_AMQ_DUPL_ID", sending.duplicate_id.then(|| format!("d{}", uid.0)))
+            .with_some(
+                "_AMQ_DUPL_ID",
+                sending.duplicate_id.then(|| format!("d{}", uid.0)),
+            )
             .with_some("transaction", transaction)
             .with_some("receipt", receipt)
             .with_some("content-length", length);
@@ -77,25 +80,41 @@ impl Client {
             Some(queue) => (QUEUES[queue.0], "ANYCAST"),
             None => (TOPIC, "MULTICAST"),
         };
-        let place = queue.unwrap_or_else(|| scene.model.new_place("temporary".to_owned(), Kind::Temporary));
-        let id = scene.model.subscribing(self.connection(), place, mode, selector);
+        let place = queue.unwrap_or_else(|| {
+            scene
+                .model
+                .new_place("temporary".to_owned(), Kind::Temporary)
+        });
+        let id = scene
+            .model
+            .subscribing(self.connection(), place, mode, selector);
         scene.counters.hit("command.subscribe");
         let frame = Frame::new("SUBSCRIBE")
             .with("destination", destination)
             .with("subscription-type", kind)
-            .with_some("selector", selector.map(|shade| format!("shade = '{shade}'")))
+            .with_some(
+                "selector",
+                selector.map(|shade| format!("shade = '{shade}'")),
+            )
             .with_some("consumer-window-size", window);
         self.subscription_frame(frame, id, place, mode, None, scene)
     }
 
     /// SUBSCRIBE to the topic by a name that outlives the connection.
-    pub fn subscribe_durable(&mut self, name: &str, mode: AckMode, scene: &mut Scene<'_>) -> Vec<u8> {
+    pub fn subscribe_durable(
+        &mut self,
+        name: &str,
+        mode: AckMode,
+        scene: &mut Scene<'_>,
+    ) -> Vec<u8> {
         let queue = format!("{}.{name}", self.client_id());
         let existing = scene.model.place_named(&queue);
         let place = existing
             .filter(|place| !scene.model.places[place.0].deleted)
             .unwrap_or_else(|| scene.model.new_place(queue, Kind::Durable));
-        let id = scene.model.subscribing(self.connection(), place, mode, None);
+        let id = scene
+            .model
+            .subscribing(self.connection(), place, mode, None);
         scene.counters.hit("command.subscribe_durable");
         let frame = Frame::new("SUBSCRIBE")
             .with("destination", TOPIC)
@@ -107,7 +126,9 @@ impl Client {
     /// SUBSCRIBE to a queue by its full name, to empty it.
     pub fn drain(&mut self, place: PlaceId, scene: &mut Scene<'_>) -> Vec<u8> {
         let mode = AckMode::Individual;
-        let id = scene.model.subscribing(self.connection(), place, mode, None);
+        let id = scene
+            .model
+            .subscribing(self.connection(), place, mode, None);
         let name = &scene.model.places[place.0].name;
         let destination = match scene.model.places[place.0].kind {
             Kind::Queue => name.clone(),
@@ -220,7 +241,10 @@ impl Client {
         };
         let receipt = receipt.then(|| self.receipt(expected));
         frame
-            .with_some("transaction", transaction.map(|number| format!("t{}", number.0)))
+            .with_some(
+                "transaction",
+                transaction.map(|number| format!("t{}", number.0)),
+            )
             .with_some("receipt", receipt)
             .encode(self.version)
     }
@@ -236,7 +260,11 @@ impl Client {
     /// The frame that answers for a delivery, and every message it answers for.
     fn answer(&mut self, command: &str, at: usize, index: usize) -> (Vec<Uid>, Frame) {
         let held = &mut self.subscriptions[at];
-        let first = if held.mode == AckMode::Client { 0 } else { index };
+        let first = if held.mode == AckMode::Client {
+            0
+        } else {
+            index
+        };
         let answered: Vec<(Uid, String)> = held.unanswered.drain(first..=index).collect();
         let token = &answered.last().expect("the range is not empty").1;
         let frame = match self.version {
@@ -286,7 +314,9 @@ impl Client {
         scene.counters.hit("command.disconnect");
         self.stage = Stage::Leaving;
         let receipt = self.receipt(Expected::Left);
-        Frame::new("DISCONNECT").with("receipt", receipt).encode(self.version)
+        Frame::new("DISCONNECT")
+            .with("receipt", receipt)
+            .encode(self.version)
     }
 
     /// A heart-beat (STOMP 1.2, Heart-beating): an end of line between frames.

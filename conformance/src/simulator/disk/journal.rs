@@ -122,3 +122,32 @@ fn short(bytes: &[u8], at: usize) -> u32 {
 fn number(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
+
+/// A bit whose damage recovery must notice, because it stands below what the log itself says was synced.
+pub fn sensitive_bit(
+    disk: &super::Disk,
+    random: &mut super::Random,
+) -> Option<(Segment, usize, u8)> {
+    let segments: Vec<(Segment, Vec<u8>)> = disk
+        .files()
+        .map(|(segment, file)| (segment, file.read()))
+        .collect();
+    let mut candidates = Vec::new();
+    for (place, (segment, bytes)) in segments.iter().enumerate() {
+        let later: Vec<Header> = segments[place + 1..]
+            .iter()
+            .filter_map(|(segment, bytes)| header(*segment, bytes))
+            .collect();
+        let synced = later.iter().map(|header| header.synced).max().unwrap_or(0);
+        let first = later.iter().map(|header| header.first).min().unwrap_or(0);
+        let sure = |record: &Record| record.position <= synced && record.position < first;
+        let sensitive = records(*segment, bytes).into_iter().filter(sure);
+        candidates.extend(sensitive.map(|record| (*segment, record.bytes)));
+    }
+    if candidates.is_empty() {
+        return None;
+    }
+    let (segment, bytes) = &candidates[random.index(candidates.len())];
+    let bit = u8::try_from(random.below(8)).expect("below 8");
+    Some((*segment, bytes.start + random.index(bytes.len()), bit))
+}

@@ -10,6 +10,7 @@
 
 pub mod fault;
 pub mod file;
+pub mod journal;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,6 +19,7 @@ use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 
 use self::fault::{Armed, Fault};
 use self::file::{File, Losses, Survival};
+use super::planted::Planted;
 use super::random::Random;
 
 /// How the process (or the machine under it) ends.
@@ -44,8 +46,8 @@ pub struct Disk {
     failed: bool,
     /// The faults still to come.
     pub armed: Armed,
-    /// Planted bug: batches are answered when they are written; the sync comes with the next operation.
-    pub answers_before_sync: bool,
+    /// The bug planted here, if any.
+    pub planted: Option<Planted>,
     random: Random,
 }
 
@@ -87,7 +89,7 @@ impl Disk {
             operation: None,
             failed: false,
             armed: Armed::default(),
-            answers_before_sync: false,
+            planted: None,
             random,
         }
     }
@@ -233,7 +235,8 @@ impl Disk {
     }
 
     fn finish_group(&mut self, group: Vec<Request>) -> Vec<Completion> {
-        if self.answers_before_sync {
+        let late_sync = self.planted == Some(Planted::AcknowledgesBeforeSync);
+        if late_sync {
             self.sync();
         }
         let mut stored = None;
@@ -249,7 +252,7 @@ impl Disk {
                 _ => unreachable!("a group holds batches and releases"),
             }
         }
-        if sync && !self.answers_before_sync {
+        if sync && !late_sync {
             self.sync();
         }
         stored.map(Completion::Stored).into_iter().collect()
@@ -269,7 +272,11 @@ impl Disk {
                     .files
                     .get(&segment)
                     .expect("the node reads what was listed");
-                Completion::Segment(segment, Bytes::from(file.read()))
+                let mut content = file.read();
+                if let Some(planted) = self.planted {
+                    planted.spoil(segment, &mut content);
+                }
+                Completion::Segment(segment, Bytes::from(content))
             }
             Request::SyncAll => {
                 self.directory_synced();

@@ -103,17 +103,22 @@ impl Message {
 
     /// Whether anybody has seen it anywhere.
     pub fn was_seen(&self) -> bool {
-        self.copies.iter().any(|copy| copy.deliveries > 0 || copy.end.is_some())
+        self.copies
+            .iter()
+            .any(|copy| copy.deliveries > 0 || copy.end.is_some())
     }
 
     /// The body of a message: its number, then bytes that follow from it, so that damage is noticed.
     pub fn body(uid: Uid, size: usize) -> Vec<u8> {
         let mut body = format!("{uid}:").into_bytes();
         let mut byte = uid.0;
-        body.extend(std::iter::repeat_with(|| {
-            byte = byte.wrapping_mul(31).wrapping_add(7);
-            (byte >> 3) as u8 & 0x7f | 0x20
-        }).take(size));
+        body.extend(
+            std::iter::repeat_with(|| {
+                byte = byte.wrapping_mul(31).wrapping_add(7);
+                (byte >> 3) as u8 & 0x7f | 0x20
+            })
+            .take(size),
+        );
         body
     }
 }

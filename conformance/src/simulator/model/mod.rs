@@ -128,7 +128,8 @@ impl Model {
         selector: Option<Shade>,
     ) -> SubscriptionId {
         let id = SubscriptionId(self.subscriptions.len());
-        self.subscriptions.push(Subscription::new(place, connection, mode, selector));
+        self.subscriptions
+            .push(Subscription::new(place, connection, mode, selector));
         self.connections[connection.0].subscriptions.push(id);
         self.places[place.0].consumed = true;
         id
@@ -142,7 +143,10 @@ impl Model {
 
     /// The place that has this name now.
     pub fn place_named(&self, name: &str) -> Option<PlaceId> {
-        self.places.iter().rposition(|place| place.name == name).map(PlaceId)
+        self.places
+            .iter()
+            .rposition(|place| place.name == name)
+            .map(PlaceId)
     }
 
     /// The receipt of a subscription has come: what is sent from now on reaches it.
@@ -205,7 +209,13 @@ impl Model {
     ///
     /// # Errors
     /// The broker broke a promise by it.
-    pub fn given_up(&mut self, uid: Uid, place: Option<PlaceId>, end: End, now: u64) -> Result<(), Violation> {
+    pub fn given_up(
+        &mut self,
+        uid: Uid,
+        place: Option<PlaceId>,
+        end: End,
+        now: u64,
+    ) -> Result<(), Violation> {
         check::transactions::on_delivery(self, uid)?;
         check::time::on_end(self, uid, end, now)?;
         let Some(place) = place else { return Ok(()) };
@@ -229,7 +239,9 @@ impl Model {
             let copy = self.copy_mut(*uid, place);
             copy.ack = transaction.map_or(Ack::Issued, Ack::InTransaction);
             if let Some(transaction) = transaction {
-                self.transactions[transaction.0].acknowledges.push((*uid, place));
+                self.transactions[transaction.0]
+                    .acknowledges
+                    .push((*uid, place));
             }
         }
     }
@@ -359,23 +371,34 @@ impl Model {
 
     /// What the model knows of a message on a place.
     pub fn copy(&self, uid: Uid, place: PlaceId) -> Option<&Copy> {
-        self.messages[uid.0].copies.iter().find(|copy| copy.place == place)
+        self.messages[uid.0]
+            .copies
+            .iter()
+            .find(|copy| copy.place == place)
     }
 
     /// The same, to add to it; a message may be where the model did not expect it (a subscription in the making).
     pub fn copy_mut(&mut self, uid: Uid, place: PlaceId) -> &mut Copy {
         let copies = &mut self.messages[uid.0].copies;
-        let at = copies.iter().position(|copy| copy.place == place).unwrap_or_else(|| {
-            copies.push(Copy::new(place, false));
-            copies.len() - 1
-        });
+        let at = copies
+            .iter()
+            .position(|copy| copy.place == place)
+            .unwrap_or_else(|| {
+                copies.push(Copy::new(place, false));
+                copies.len() - 1
+            });
         &mut copies[at]
     }
 
     /// How many messages nobody has acknowledged yet, about.
     pub fn backlog(&self) -> usize {
         let recent = &self.messages[self.messages.len().saturating_sub(2_000)..];
-        let open = |message: &&Message| message.copies.iter().any(|copy| copy.required && !copy.is_over());
+        let open = |message: &&Message| {
+            message
+                .copies
+                .iter()
+                .any(|copy| copy.required && !copy.is_over())
+        };
         recent.iter().filter(open).count()
     }
 
