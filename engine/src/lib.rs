@@ -3,6 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod command;
+pub mod event;
+pub mod id;
+pub mod message;
+pub mod notice;
+pub mod protocol;
 pub mod routing;
 pub mod security;
 pub mod selector;
+pub mod storage;
+pub mod time;

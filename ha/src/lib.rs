@@ -1,2 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//! A node among nodes.
 #![forbid(unsafe_code)]
+
+pub mod effect;
+pub mod input;

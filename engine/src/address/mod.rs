@@ -3,4 +3,5 @@
 
 pub mod matches;
 pub mod name;
+pub mod routing_type;
 pub mod settings;

@@ -2,3 +2,4 @@
 //! Who may do what.
 
 pub mod permissions;
+pub mod user;

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a protocol may ask of the engine, grouped by noun.
+//!
+//! Commands of one connection are carried out in order. A command with a [`Ticket`] is answered exactly once with it
+//! (`Done`, `Refused` or `Answer`), not before everything it changed is durable; one without is answered only if it is
+//! refused.
+
+use std::sync::Arc;
+
+use crate::address::routing_type::RoutingType;
+use crate::id::{ConsumerId, DeliveryId, SessionId, Ticket, TransactionId};
+use crate::message::Message;
+use crate::security::user::Identity;
+
+/// Anything a protocol machine may ask.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Open or close a session.
+    Session(SessionId, SessionCommand),
+    /// Send a message.
+    Send(SessionId, Send),
+    /// Open, feed, settle or close a consumer.
+    Consumer(ConsumerId, ConsumerCommand),
+    /// Begin or end a transaction.
+    Transaction(TransactionId, TransactionCommand),
+    /// Create, delete or ask about an address or queue.
+    Resource(SessionId, ResourceCommand, Ticket),
+}
+
+/// A session: one user, and whatever ends with it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SessionCommand {
+    /// Must come before anything else of the session. Has no answer: logging in came before.
+    Open {
+        /// Who the login modules let in.
+        identity: Identity,
+        /// The client id, if the client gave one.
+        client_id: Option<Arc<str>>,
+    },
+    /// Ends the session: its consumers close, its open transactions roll back, its temporary queues go.
+    Close,
+}
+
+/// A message on its way in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Send {
+    /// The message; `message.address` says where to, and may be an FQQN.
+    pub message: Message,
+    /// Asked for by destination type or prefix; `None` lets the address decide, then its settings.
+    pub routing: Option<RoutingType>,
+    /// Held back until this transaction commits.
+    pub transaction: Option<TransactionId>,
+    /// For a confirmation that the message is durable.
+    pub ticket: Option<Ticket>,
+}
+
+/// What may be done with a consumer.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ConsumerCommand {
+    /// Starts consuming. Answered by `Done` before the first delivery.
+    Open(Box<ConsumerOpen>),
+    /// Adds credit.
+    Credit(Credit),
+    /// Says what became of deliveries.
+    Settle(Settle),
+    /// Stops consuming; what is not settled goes back to the queue.
+    Close(Option<Ticket>),
+}
+
+/// The particulars of a new consumer.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ConsumerOpen {
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// What to consume from: an address or an FQQN (`address::queue`), without prefix.
+    pub address: Arc<str>,
+    /// Asked for by subscription type or prefix; `None` lets the address decide, then its settings.
+    pub routing: Option<RoutingType>,
+    /// On a multicast address: which subscription queue. Ignored where the address is anycast or the name an FQQN.
+    pub subscription: Subscription,
+    /// A JMS selector over the queue's messages; empty for all.
+    pub selector: String,
+    /// Only look, never take.
+    pub browse: bool,
+    /// Do not deliver what this session's connection sent.
+    pub no_local: bool,
+    /// Higher ones are served first.
+    pub priority: i8,
+    /// The first credit.
+    pub credit: Credit,
+    /// For the answer.
+    pub ticket: Ticket,
+}
+
+/// Which queue of a multicast address a subscription reads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Subscription {
+    /// A temporary queue of this consumer alone; gone with it.
+    Temporary,
+    /// A queue of this name, created when missing.
+    Named {
+        /// The queue's name, for example `client-id.subscription-name`.
+        queue: Arc<str>,
+        /// Survives the consumer and a restart.
+        durable: bool,
+        /// Several consumers may share it.
+        shared: bool,
+    },
+}
+
+/// How much a consumer is willing to take. Both counters must be above zero for a delivery; each delivery takes one
+/// message and its size in bytes, so the byte credit may end below zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Credit {
+    /// Messages.
+    pub messages: i64,
+    /// Bytes, as [`Message::size`] counts them.
+    pub bytes: i64,
+}
+
+impl Credit {
+    /// A counter that never runs out.
+    pub const UNLIMITED: i64 = i64::MAX;
+
+    /// Credit in messages only.
+    pub const fn messages(messages: i64) -> Self {
+        Self {
+            messages,
+            bytes: Self::UNLIMITED,
+        }
+    }
+
+    /// Credit in bytes only.
+    pub const fn bytes(bytes: i64) -> Self {
+        Self {
+            messages: Self::UNLIMITED,
+            bytes,
+        }
+    }
+}
+
+/// What became of some deliveries of a consumer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settle {
+    /// Which ones.
+    pub deliveries: Deliveries,
+    /// What became of them.
+    pub outcome: Outcome,
+    /// Takes effect when this transaction commits.
+    pub transaction: Option<TransactionId>,
+    /// For a confirmation that the outcome is durable.
+    pub ticket: Option<Ticket>,
+}
+
+/// A choice of deliveries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Deliveries {
+    /// This one.
+    One(DeliveryId),
+    /// This one and every unsettled one before it.
+    UpTo(DeliveryId),
+}
+
+/// What a consumer says of a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Done with: the message leaves the queue.
+    Accepted,
+    /// Failed: delivered again after the redelivery delay, or dead-lettered after the last attempt.
+    Failed,
+    /// Not looked at: goes back to its place without counting as an attempt.
+    Released,
+    /// Never to be delivered again: to the dead-letter address at once.
+    Rejected,
+}
+
+/// What may be done with a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TransactionCommand {
+    /// Starts it in a session.
+    Begin(SessionId),
+    /// All of it becomes durable and visible, or (on refusal) nothing.
+    Commit(Option<Ticket>),
+    /// Nothing of it happens; deliveries settled in it count as failed attempts and go back to their queue.
+    Rollback(Option<Ticket>),
+}
+
+/// What may be asked about addresses and queues.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ResourceCommand {
+    /// Deletes a queue, refused while it has consumers. Deleting a missing queue is refused.
+    DeleteQueue {
+        /// Its name.
+        queue: Arc<str>,
+    },
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a protocol is told.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::id::{ConsumerId, DeliveryId, Ticket};
+use crate::message::Message;
+use crate::security::permissions::Permission;
+use crate::security::user::Identity;
+
+/// Anything the broker may say to a protocol machine.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The login asked for has succeeded (said by the host, not by the engine).
+    LoggedIn(Ticket, Identity),
+    /// What the ticket stands for has happened and is durable.
+    Done(Ticket),
+    /// It has not happened and will not. Without a ticket: the command had none.
+    Refused(Option<Ticket>, Refusal),
+    /// A message for a consumer.
+    Deliver(Delivery),
+    /// Stop reading from the client: producers are to wait.
+    Blocked(Block),
+    /// Go on reading.
+    Unblocked,
+    /// The consumer is gone without having been closed (its queue was deleted).
+    Detached(ConsumerId, Refusal),
+    /// The broker is going away: say so in the protocol's way and close.
+    Stopping,
+}
+
+/// One message for one consumer.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// For whom.
+    pub consumer: ConsumerId,
+    /// To be named when it is settled.
+    pub delivery: DeliveryId,
+    /// Shared with every other delivery of it.
+    pub message: Arc<Message>,
+    /// How often it was delivered before without success; 0 the first time.
+    pub attempts: u32,
+}
+
+/// Why producers have to wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Block {
+    /// `max-disk-usage` or `min-disk-free` is reached.
+    DiskFull,
+}
+
+/// Why a command was refused. `Display` gives the text Artemis's clients see, with its AMQ number where it has one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The login modules said no.
+    NotAuthenticated {
+        /// The name that was given.
+        user: Option<String>,
+    },
+    /// No role of the user has the permission.
+    NotAuthorized {
+        /// Who asked.
+        user: Arc<str>,
+        /// What for.
+        permission: Permission,
+        /// Where.
+        address: Arc<str>,
+        /// Named in the text when the check was about a queue.
+        queue: Option<Arc<str>>,
+    },
+    /// No such address, and it may not be auto-created.
+    AddressMissing(Arc<str>),
+    /// No such queue, and it may not be auto-created.
+    QueueMissing(Arc<str>),
+    /// The address does not have the routing type asked for, and may not be given it.
+    RoutingTypeMismatch(Arc<str>),
+    /// Deleting a queue that has consumers.
+    QueueInUse(Arc<str>),
+    /// The queue has as many consumers as `max-consumers` allows.
+    MaxConsumers(Arc<str>),
+    /// A durable subscription that exists has another address or selector, or an unshared one is already in use.
+    SubscriptionInUse(Arc<str>),
+    /// The selector cannot be parsed; what and where.
+    InvalidSelector(String),
+    /// The message carries a duplicate id already seen on the address, inside a transaction.
+    DuplicateId(Arc<str>),
+    /// The address is full (policy FAIL).
+    AddressFull(Arc<str>),
+    /// A name that cannot be an address or queue; why.
+    InvalidName(String),
+    /// The session, consumer, transaction or delivery named does not exist.
+    Unknown(&'static str),
+    /// A bound of the settings is reached; which.
+    LimitReached(&'static str),
+    /// The broker is stopping.
+    Stopping,
+    /// The disk failed; the broker stops.
+    StorageFailure,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAuthenticated { user } => match user {
+                Some(user) => {
+                    write!(f, "AMQ229031: Unable to validate user from connection. Username: {user}; SSL certificate subject DN: unavailable")
+                }
+                None => f.write_str(
+                    "AMQ229031: Unable to validate user from connection. Username: null; SSL certificate subject DN: unavailable",
+                ),
+            },
+            Self::NotAuthorized { user, permission, address, queue: None } => {
+                write!(f, "AMQ229032: User: {user} does not have permission='{permission}' on address {address}")
+            }
+            Self::NotAuthorized { user, permission, address, queue: Some(queue) } => {
+                write!(f, "AMQ229213: User: {user} does not have permission='{permission}' for queue {queue} on address {address}")
+            }
+            Self::AddressMissing(address) => write!(f, "AMQ229203: Address Does Not Exist: {address}"),
+            Self::QueueMissing(queue) => write!(f, "AMQ229017: Queue {queue} does not exist"),
+            Self::RoutingTypeMismatch(address) => {
+                write!(f, "AMQ229209: Can't create queue with this routing type: address {address} does not have it")
+            }
+            Self::QueueInUse(queue) => write!(f, "AMQ229025: Cannot delete queue {queue}: it has consumers"),
+            Self::MaxConsumers(queue) => {
+                write!(f, "AMQ229200: Maximum Consumer Limit Reached on Queue: {queue}")
+            }
+            Self::SubscriptionInUse(queue) => {
+                write!(f, "AMQ229019: Subscription {queue} exists with another address, selector or consumer")
+            }
+            Self::InvalidSelector(why) => write!(f, "AMQ229020: Invalid filter: {why}"),
+            Self::DuplicateId(address) => {
+                write!(f, "AMQ229102: Duplicate message detected on address {address}: the transaction is rolled back")
+            }
+            Self::AddressFull(address) => write!(f, "AMQ229102: Address \"{address}\" is full."),
+            Self::InvalidName(why) => write!(f, "AMQ229205: Invalid name: {why}"),
+            Self::Unknown(what) => write!(f, "no such {what}"),
+            Self::LimitReached(limit) => write!(f, "limit reached: {limit}"),
+            Self::Stopping => f.write_str("the broker is stopping"),
+            Self::StorageFailure => f.write_str("the broker's storage has failed"),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What happened that an operator may want to read. Machines do not log; the host turns notices into log lines.
+
+use std::sync::Arc;
+
+use crate::address::routing_type::RoutingType;
+use crate::event::Block;
+use crate::id::MessageId;
+
+/// One thing worth a log line.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Notice {
+    /// An address of the configuration exists (AMQ221080).
+    AddressDeployed {
+        /// Its name.
+        address: Arc<str>,
+        /// Its routing types.
+        routing: Vec<RoutingType>,
+    },
+    /// A queue of the configuration exists (AMQ221003).
+    QueueDeployed {
+        /// Its routing type.
+        routing: RoutingType,
+        /// Its name.
+        queue: Arc<str>,
+        /// Its address.
+        address: Arc<str>,
+    },
+    /// A message was acknowledged to its sender and reached no queue; said once per address.
+    Unrouted {
+        /// The address.
+        address: Arc<str>,
+    },
+    /// A message used up its attempts and there is no dead-letter address: it is dropped (AMQ222150).
+    DroppedAfterAttempts {
+        /// The queue it was on.
+        queue: Arc<str>,
+        /// The message.
+        message: MessageId,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A message used up its attempts and went to the dead-letter address (AMQ222149).
+    DeadLettered {
+        /// The queue it was on.
+        queue: Arc<str>,
+        /// Where it went.
+        address: Arc<str>,
+        /// The message.
+        message: MessageId,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// Producers wait (AMQ222210, AMQ222212).
+    Blocked(Block),
+    /// They go on (AMQ222211).
+    Unblocked,
+    /// A filter of the configuration or the journal cannot be parsed; the queue takes nothing.
+    BadFilter {
+        /// The queue.
+        queue: Arc<str>,
+        /// What is wrong.
+        why: String,
+    },
+    /// Part of the journal has been read back.
+    Recovering {
+        /// Segments read so far.
+        read: u64,
+        /// Segments there are.
+        total: u64,
+    },
+    /// The journal has been read back.
+    Recovered {
+        /// Messages on durable queues.
+        messages: u64,
+        /// Records read.
+        records: u64,
+        /// Bytes of a torn tail that were cut.
+        torn: u64,
+    },
+    /// The journal is damaged, or was written by something else: the broker does not start.
+    Damaged(String),
+    /// The disk failed: the broker stops.
+    StorageFailed(String),
+    /// The broker serves (AMQ221007).
+    Active,
+    /// The node's identity, once known (part of AMQ221001).
+    Identified {
+        /// As Artemis writes a UUID.
+        node_id: String,
+    },
+}
