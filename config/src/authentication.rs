@@ -24,7 +24,11 @@ impl Tables {
 }
 
 fn key(module: &PropertiesLogin) -> (Option<String>, String, String) {
-    (module.base_dir.clone(), module.users_file.clone(), module.roles_file.clone())
+    (
+        module.base_dir.clone(),
+        module.users_file.clone(),
+        module.roles_file.clone(),
+    )
 }
 
 /// What a client sent; `None` where it sent nothing, which is not the same as an empty text.
@@ -84,7 +88,11 @@ impl fmt::Display for Reason {
 
 /// A module's answer.
 enum Answer {
-    Yes { user: String, roles: Vec<String>, guest: bool },
+    Yes {
+        user: String,
+        roles: Vec<String>,
+        guest: bool,
+    },
     No(Reason),
     /// Neither: the module does not take part.
     Ignored,
@@ -111,7 +119,9 @@ pub fn authenticate(realm: &Realm, tables: &Tables, credentials: &Credentials<'_
                 }
             }
             Answer::No(reason) => match entry.flag {
-                ControlFlag::Requisite => return Outcome::Refused(required_failure.unwrap_or(reason)),
+                ControlFlag::Requisite => {
+                    return Outcome::Refused(required_failure.unwrap_or(reason));
+                }
                 ControlFlag::Required => required_failure = required_failure.or(Some(reason)),
                 ControlFlag::Sufficient | ControlFlag::Optional => {
                     other_failure = other_failure.or(Some(reason));
@@ -135,12 +145,18 @@ fn ask(module: &LoginModule, tables: &Tables, credentials: &Credentials<'_>) -> 
 }
 
 fn ask_properties(table: Option<&UserTable>, credentials: &Credentials<'_>) -> Answer {
-    let Some(user) = credentials.user else { return Answer::No(Reason::NoUser) };
-    let Some(table) = table else { return Answer::No(Reason::UnknownUser) };
+    let Some(user) = credentials.user else {
+        return Answer::No(Reason::NoUser);
+    };
+    let Some(table) = table else {
+        return Answer::No(Reason::UnknownUser);
+    };
     match table.verify(user, credentials.password.unwrap_or_default()) {
-        Verdict::Right { roles } => {
-            Answer::Yes { user: user.to_owned(), roles: roles.to_vec(), guest: false }
-        }
+        Verdict::Right { roles } => Answer::Yes {
+            user: user.to_owned(),
+            roles: roles.to_vec(),
+            guest: false,
+        },
         Verdict::WrongPassword => Answer::No(Reason::WrongPassword),
         Verdict::UnknownUser => Answer::No(Reason::UnknownUser),
     }
@@ -150,7 +166,11 @@ fn ask_guest(module: &GuestLogin, credentials: &Credentials<'_>) -> Answer {
     if module.credentials_invalidate && credentials.password.is_some() {
         return Answer::Ignored;
     }
-    Answer::Yes { user: module.user.clone(), roles: module.roles.clone(), guest: true }
+    Answer::Yes {
+        user: module.user.clone(),
+        roles: module.roles.clone(),
+        guest: true,
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +179,8 @@ mod tests {
     use crate::login_config::LoginConfig;
     use crate::users::UserFiles;
 
-    const USERS: &str = "org.apache.activemq.jaas.properties.user=u org.apache.activemq.jaas.properties.role=r;";
+    const USERS: &str =
+        "org.apache.activemq.jaas.properties.user=u org.apache.activemq.jaas.properties.role=r;";
     const CLASS: &str = "org.apache.activemq.artemis.spi.core.security.jaas.";
 
     /// A realm of modules written `properties FLAG` and `guest FLAG [options]`.
@@ -191,7 +212,11 @@ mod tests {
         match outcome {
             Outcome::Accepted(identity) => {
                 let roles: Vec<&str> = identity.roles.iter().map(String::as_str).collect();
-                let mark = if identity.guest_despite.is_some() { "!" } else { "" };
+                let mark = if identity.guest_despite.is_some() {
+                    "!"
+                } else {
+                    ""
+                };
                 format!("ok {}[{}]{mark}", identity.user, roles.join(","))
             }
             Outcome::Refused(reason) => format!("no {reason:?}"),
@@ -200,34 +225,109 @@ mod tests {
 
     #[test]
     fn control_flags_decide_as_jaas_says() {
-        let (right, wrong, nobody, silent) =
-            ((Some("ann"), Some("x")), (Some("ann"), Some("y")), (Some("eve"), Some("x")), (None, None));
+        let (right, wrong, nobody, silent) = (
+            (Some("ann"), Some("x")),
+            (Some("ann"), Some("y")),
+            (Some("eve"), Some("x")),
+            (None, None),
+        );
         let rows: [(&[&str], _, &str); 22] = [
             (&["properties required"], right, "ok ann[amq]"),
             (&["properties required"], wrong, "no WrongPassword"),
             (&["properties required"], nobody, "no UnknownUser"),
             (&["properties required"], silent, "no NoUser"),
-            (&["properties required"], (Some("ann"), None), "no WrongPassword"),
+            (
+                &["properties required"],
+                (Some("ann"), None),
+                "no WrongPassword",
+            ),
             (&["properties optional"], right, "ok ann[amq]"),
             (&["properties optional"], wrong, "no WrongPassword"),
-            (&["properties sufficient", "guest sufficient"], right, "ok ann[amq]"),
-            (&["properties sufficient", "guest sufficient"], wrong, "ok guest[guests]!"),
-            (&["properties sufficient", "guest sufficient"], nobody, "ok guest[guests]!"),
-            (&["properties sufficient", "guest sufficient"], silent, "ok guest[guests]"),
-            (&["properties required", "guest sufficient"], right, "ok ann[amq,guests]"),
-            (&["properties required", "guest sufficient"], wrong, "no WrongPassword"),
-            (&["properties requisite", "guest required"], silent, "no NoUser"),
-            (&["guest sufficient", "properties required"], wrong, "ok guest[guests]"),
-            (&["guest optional", "properties required"], wrong, "no WrongPassword"),
-            (&["guest optional", "properties sufficient"], right, "ok guest[amq,guests]"),
-            (&["guest required", "properties sufficient"], wrong, "ok guest[guests]"),
-            (&["properties optional", "guest required"], wrong, "ok guest[guests]!"),
-            (&["guest required credentialsInvalidate=true"], silent, "ok guest[guests]"),
-            (&["guest required credentialsInvalidate=true"], wrong, "no NoModule"),
-            (&["properties sufficient", "guest sufficient credentialsInvalidate=true"], wrong, "no WrongPassword"),
+            (
+                &["properties sufficient", "guest sufficient"],
+                right,
+                "ok ann[amq]",
+            ),
+            (
+                &["properties sufficient", "guest sufficient"],
+                wrong,
+                "ok guest[guests]!",
+            ),
+            (
+                &["properties sufficient", "guest sufficient"],
+                nobody,
+                "ok guest[guests]!",
+            ),
+            (
+                &["properties sufficient", "guest sufficient"],
+                silent,
+                "ok guest[guests]",
+            ),
+            (
+                &["properties required", "guest sufficient"],
+                right,
+                "ok ann[amq,guests]",
+            ),
+            (
+                &["properties required", "guest sufficient"],
+                wrong,
+                "no WrongPassword",
+            ),
+            (
+                &["properties requisite", "guest required"],
+                silent,
+                "no NoUser",
+            ),
+            (
+                &["guest sufficient", "properties required"],
+                wrong,
+                "ok guest[guests]",
+            ),
+            (
+                &["guest optional", "properties required"],
+                wrong,
+                "no WrongPassword",
+            ),
+            (
+                &["guest optional", "properties sufficient"],
+                right,
+                "ok guest[amq,guests]",
+            ),
+            (
+                &["guest required", "properties sufficient"],
+                wrong,
+                "ok guest[guests]",
+            ),
+            (
+                &["properties optional", "guest required"],
+                wrong,
+                "ok guest[guests]!",
+            ),
+            (
+                &["guest required credentialsInvalidate=true"],
+                silent,
+                "ok guest[guests]",
+            ),
+            (
+                &["guest required credentialsInvalidate=true"],
+                wrong,
+                "no NoModule",
+            ),
+            (
+                &[
+                    "properties sufficient",
+                    "guest sufficient credentialsInvalidate=true",
+                ],
+                wrong,
+                "no WrongPassword",
+            ),
         ];
         for (modules, (user, password), expected) in rows {
-            assert_eq!(short(&login(modules, user, password)), expected, "{modules:?} {user:?} {password:?}");
+            assert_eq!(
+                short(&login(modules, user, password)),
+                expected,
+                "{modules:?} {user:?} {password:?}"
+            );
         }
     }
 
@@ -240,7 +340,10 @@ mod tests {
     #[test]
     fn without_its_table_a_module_knows_nobody() {
         let realm = realm(&["properties required"]);
-        let credentials = Credentials { user: Some("ann"), password: Some("x") };
+        let credentials = Credentials {
+            user: Some("ann"),
+            password: Some("x"),
+        };
         let outcome = authenticate(&realm, &Tables::default(), &credentials);
         assert_eq!(outcome, Outcome::Refused(Reason::UnknownUser));
         assert!(!format!("{credentials:?}").contains('x'));

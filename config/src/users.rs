@@ -32,7 +32,10 @@ pub enum UserError {
     Exists(String),
     Missing(String),
     /// A name the files cannot hold.
-    BadName { what: &'static str, name: String },
+    BadName {
+        what: &'static str,
+        name: String,
+    },
     NoRole,
 }
 
@@ -57,7 +60,10 @@ impl UserFiles {
     pub fn parse(users: &str, roles: &str) -> Result<Self, (Vec<FileError>, Vec<FileError>)> {
         match (PropertiesFile::parse(users), PropertiesFile::parse(roles)) {
             (Ok(users), Ok(roles)) => Ok(Self { users, roles }),
-            (users, roles) => Err((users.err().unwrap_or_default(), roles.err().unwrap_or_default())),
+            (users, roles) => Err((
+                users.err().unwrap_or_default(),
+                roles.err().unwrap_or_default(),
+            )),
         }
     }
 
@@ -110,7 +116,10 @@ impl UserFiles {
         self.users
             .entries()
             .filter(|entry| seen.insert(entry.key))
-            .map(|entry| User { name: entry.key.to_owned(), roles: self.roles_of(entry.key) })
+            .map(|entry| User {
+                name: entry.key.to_owned(),
+                roles: self.roles_of(entry.key),
+            })
             .collect()
     }
 
@@ -118,7 +127,10 @@ impl UserFiles {
         let mut roles = Vec::new();
         for entry in self.roles.entries() {
             // Where a role is written twice only its last line counts.
-            let counts = self.roles.get(entry.key).is_some_and(|users| members(users).any(|user| user == name));
+            let counts = self
+                .roles
+                .get(entry.key)
+                .is_some_and(|users| members(users).any(|user| user == name));
             if counts && !roles.iter().any(|role| role == entry.key) {
                 roles.push(entry.key.to_owned());
             }
@@ -128,7 +140,11 @@ impl UserFiles {
 
     fn join_roles(&mut self, name: &str, roles: &[String]) {
         for role in roles {
-            let mut users: Vec<&str> = self.roles.get(role).map(|users| members(users).collect()).unwrap_or_default();
+            let mut users: Vec<&str> = self
+                .roles
+                .get(role)
+                .map(|users| members(users).collect())
+                .unwrap_or_default();
             if !users.contains(&name) {
                 users.push(name);
             }
@@ -176,16 +192,26 @@ impl UserTable {
     pub fn new(files: &UserFiles) -> Self {
         let users = files.list().into_iter().map(|user| {
             let password = files.users.get(&user.name).unwrap_or_default().to_owned();
-            (user.name, Stored { password, roles: user.roles })
+            (
+                user.name,
+                Stored {
+                    password,
+                    roles: user.roles,
+                },
+            )
         });
-        Self { users: users.collect() }
+        Self {
+            users: users.collect(),
+        }
     }
 
     /// Checks a password against a clear or a hashed one. A hashed one costs about a millisecond, by intent.
     pub fn verify(&self, name: &str, password: &str) -> Verdict<'_> {
         match self.users.get(name) {
             None => Verdict::UnknownUser,
-            Some(stored) if stored.accepts(password) => Verdict::Right { roles: &stored.roles },
+            Some(stored) if stored.accepts(password) => Verdict::Right {
+                roles: &stored.roles,
+            },
             Some(_) => Verdict::WrongPassword,
         }
     }
@@ -225,12 +251,18 @@ impl Stored {
 }
 
 fn members(users: &str) -> impl Iterator<Item = &str> {
-    users.split(',').map(str::trim).filter(|user| !user.is_empty())
+    users
+        .split(',')
+        .map(str::trim)
+        .filter(|user| !user.is_empty())
 }
 
 fn check_name(what: &'static str, name: &str) -> Result<(), UserError> {
     if name.is_empty() || name.contains(',') || name.trim() != name {
-        return Err(UserError::BadName { what, name: name.to_owned() });
+        return Err(UserError::BadName {
+            what,
+            name: name.to_owned(),
+        });
     }
     Ok(())
 }
@@ -258,9 +290,17 @@ mod tests {
     #[test]
     fn a_user_is_added_to_both_files_and_comments_stay() {
         let mut files = files();
-        files.add("bob", "z", &roles(&["amq", "send"])).expect("added");
-        assert_eq!(files.users.to_string(), "# users of this instance\nann = x\n\n# temporary\njoe = y\nbob = z\n");
-        assert_eq!(files.roles.to_string(), "# roles\namq = ann,joe,bob\nview = joe\nsend = bob\n");
+        files
+            .add("bob", "z", &roles(&["amq", "send"]))
+            .expect("added");
+        assert_eq!(
+            files.users.to_string(),
+            "# users of this instance\nann = x\n\n# temporary\njoe = y\nbob = z\n"
+        );
+        assert_eq!(
+            files.roles.to_string(),
+            "# roles\namq = ann,joe,bob\nview = joe\nsend = bob\n"
+        );
         assert_eq!(files.roles_of("bob"), ["amq", "send"]);
     }
 
@@ -271,10 +311,19 @@ mod tests {
         assert_eq!(exists.to_string(), "AMQ229223: User ann already exists");
         let missing = files.remove("eve").expect_err("missing");
         assert_eq!(missing.to_string(), "AMQ229224: User eve does not exist");
-        assert_eq!(files.reset("eve", None, None), Err(UserError::Missing("eve".into())));
+        assert_eq!(
+            files.reset("eve", None, None),
+            Err(UserError::Missing("eve".into()))
+        );
         assert_eq!(files.add("eve", "z", &[]), Err(UserError::NoRole));
         for name in ["", "a,b", " a"] {
-            assert!(matches!(files.add(name, "z", &roles(&["amq"])), Err(UserError::BadName { .. })), "{name:?}");
+            assert!(
+                matches!(
+                    files.add(name, "z", &roles(&["amq"])),
+                    Err(UserError::BadName { .. })
+                ),
+                "{name:?}"
+            );
         }
         assert_eq!(files, self::files());
     }
@@ -284,7 +333,13 @@ mod tests {
         let mut files = files();
         files.remove("joe").expect("removed");
         assert_eq!(files.roles.to_string(), "# roles\namq = ann\n");
-        assert_eq!(files.list(), [User { name: "ann".into(), roles: roles(&["amq"]) }]);
+        assert_eq!(
+            files.list(),
+            [User {
+                name: "ann".into(),
+                roles: roles(&["amq"])
+            }]
+        );
     }
 
     #[test]
@@ -299,9 +354,17 @@ mod tests {
     fn reset_changes_what_is_given() {
         let mut files = files();
         files.reset("joe", Some("new"), None).expect("reset");
-        assert_eq!((files.users.get("joe"), files.roles_of("joe")), (Some("new"), roles(&["amq", "view"])));
-        files.reset("joe", None, Some(&roles(&["send"]))).expect("reset");
-        assert_eq!((files.users.get("joe"), files.roles_of("joe")), (Some("new"), roles(&["send"])));
+        assert_eq!(
+            (files.users.get("joe"), files.roles_of("joe")),
+            (Some("new"), roles(&["amq", "view"]))
+        );
+        files
+            .reset("joe", None, Some(&roles(&["send"])))
+            .expect("reset");
+        assert_eq!(
+            (files.users.get("joe"), files.roles_of("joe")),
+            (Some("new"), roles(&["send"]))
+        );
     }
 
     #[test]
@@ -309,12 +372,24 @@ mod tests {
         let mut files = files();
         let stored = format!("ENC({})", masked::hash("secret", [7; 32]));
         files.add("bob", &stored, &roles(&["send"])).expect("added");
-        files.add("eve", "ENC(-41e444c3ed07d6dd)", &roles(&["send"])).expect("added");
+        files
+            .add("eve", "ENC(-41e444c3ed07d6dd)", &roles(&["send"]))
+            .expect("added");
         let table = UserTable::new(&files);
-        assert_eq!(table.verify("ann", "x"), Verdict::Right { roles: &roles(&["amq"]) });
+        assert_eq!(
+            table.verify("ann", "x"),
+            Verdict::Right {
+                roles: &roles(&["amq"])
+            }
+        );
         assert_eq!(table.verify("ann", "X"), Verdict::WrongPassword);
         assert_eq!(table.verify("ann", ""), Verdict::WrongPassword);
-        assert_eq!(table.verify("bob", "secret"), Verdict::Right { roles: &roles(&["send"]) });
+        assert_eq!(
+            table.verify("bob", "secret"),
+            Verdict::Right {
+                roles: &roles(&["send"])
+            }
+        );
         assert_eq!(table.verify("bob", &stored), Verdict::WrongPassword);
         assert_eq!(table.verify("eve", "secret"), Verdict::WrongPassword);
         assert_eq!(table.verify("nobody", ""), Verdict::UnknownUser);
