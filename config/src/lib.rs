@@ -22,6 +22,7 @@ pub mod login_config;
 mod login_tokens;
 pub mod masked;
 mod nearest;
+mod node;
 pub mod paging;
 mod plugins;
 pub mod properties_file;
