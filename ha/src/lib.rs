@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod effect;
+pub mod identity;
 pub mod input;
