@@ -11,6 +11,8 @@ mod binding;
 mod branch;
 mod duplicate_id;
 mod message;
+#[cfg(test)]
+mod tests;
 
 pub use binding::{AddressRecord, QueueRecord};
 pub use branch::BranchStart;
