@@ -80,8 +80,6 @@ pub struct ConsumerOpen {
     pub subscription: Subscription,
     /// A JMS selector over the queue's messages; empty for all.
     pub selector: String,
-    /// Only look, never take.
-    pub browse: bool,
     /// Do not deliver what this session's connection sent.
     pub no_local: bool,
     /// Higher ones are served first.

@@ -4,13 +4,21 @@
 
 pub mod address;
 pub mod command;
+pub mod engine;
 pub mod event;
+pub mod gate;
 pub mod id;
 pub mod message;
 pub mod notice;
 pub mod protocol;
+pub mod queue;
+pub mod random;
 pub mod routing;
 pub mod security;
 pub mod selector;
+pub mod session;
+pub mod settings;
+pub mod state;
 pub mod storage;
 pub mod time;
+pub mod transaction;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An address: routing types, queues bound to it, and the settings that rule it.
 
+pub mod lifecycle;
 pub mod matches;
 pub mod name;
+pub mod registry;
 pub mod routing_type;
 pub mod settings;

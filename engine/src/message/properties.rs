@@ -16,6 +16,8 @@ pub const ORIGINAL_ADDRESS: &str = "_AMQ_ORIG_ADDRESS";
 pub const ORIGINAL_QUEUE: &str = "_AMQ_ORIG_QUEUE";
 /// The id a copied message had before.
 pub const ORIGINAL_MESSAGE_ID: &str = "_AMQ_ORIG_MESSAGE_ID";
+/// The routing type of the queue a copied message came from (byte: 0 multicast, 1 anycast).
+pub const ORIGINAL_ROUTING_TYPE: &str = "_AMQ_ORIG_ROUTING_TYPE";
 /// When an expired message really expired, ms since 1970.
 pub const ACTUAL_EXPIRY: &str = "_AMQ_ACTUAL_EXPIRY";
 /// When a scheduled message is to be delivered, ms since 1970.

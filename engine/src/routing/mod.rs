@@ -1,4 +1,361 @@
 // SPDX-License-Identifier: Apache-2.0
-//! From a message and an address to references on queues.
+//! From a message and an address to places on queues (Artemis's post office).
 
+pub mod duplicate_id_cache;
 pub mod wildcard;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::address::name::split_fqqn;
+use crate::address::routing_type::RoutingType;
+use crate::address::settings::AddressSettings;
+use crate::command::Send;
+use crate::engine::{Engine, Turn, Unit};
+use crate::event::Refusal;
+use crate::id::{AddressId, ConnectionId, MessageId, QueueId, SessionId};
+use crate::message::Message;
+use crate::message::properties::{self, Value};
+use crate::notice::Notice;
+use crate::security::permissions::Permission;
+use crate::storage::record::{DuplicateIdRecord, MessageRecord, Record, Route};
+
+/// Where a message is to go: an address, and with an FQQN one queue of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub address: AddressId,
+    pub queue: Option<QueueId>,
+}
+
+/// A message with its id and the queues it goes to; nothing has changed yet.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    pub message: Arc<Message>,
+    /// Queues on which it stands in the log.
+    pub logged: SmallVec<[QueueId; 1]>,
+    /// Queues on which it does not.
+    pub volatile: SmallVec<[QueueId; 1]>,
+    pub scheduled: u64,
+    pub duplicate: Option<DuplicateIdRecord>,
+}
+
+impl Engine {
+    /// A client sends a message.
+    pub(crate) fn send(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        send: Send,
+        turn: &mut Turn<'_>,
+    ) {
+        let ticket = send.ticket;
+        let end = if send.transaction.is_some() {
+            self.send_in_transaction(from, session, send, turn)
+        } else {
+            self.send_now(from, session, send, turn)
+        };
+        // Inside a transaction the answer promises nothing yet; it only keeps its place among the client's answers.
+        self.answer(from, ticket, end, turn);
+    }
+
+    fn send_now(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        send: Send,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refusal> {
+        let target = self.target(from, session, &send, turn)?;
+        if self.is_duplicate(&send.message) {
+            return Ok(());
+        }
+        let routed = self.route(send.message, target, send.routing, turn);
+        let mut unit = Unit::new();
+        routed.records(&mut unit);
+        let sync = self.settings.sync_non_transactional;
+        self.commit(Some(from), &unit, sync, turn);
+        self.arrive(Some(from), routed, turn);
+        Ok(())
+    }
+
+    /// Finds (or makes) the address and queue a message is sent to, and checks that the user may send there.
+    pub(crate) fn target(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        send: &Send,
+        turn: &mut Turn<'_>,
+    ) -> Result<Target, Refusal> {
+        let name = &send.message.address;
+        self.authorize(from, session, Permission::Send, name)?;
+        if let Some((last, address)) = self
+            .clients
+            .get(&from)
+            .and_then(|client| client.last_address.as_ref())
+            && last == name
+            && self.serves(*address, send.routing)
+        {
+            return Ok(Target {
+                address: *address,
+                queue: None,
+            });
+        }
+        let (address, queue) = split_fqqn(name);
+        let target = match queue {
+            None => Target {
+                address: self.address_for_send(from, session, name, send.routing, turn)?,
+                queue: None,
+            },
+            Some(queue) => {
+                let queue =
+                    self.queue_by_fqqn(from, session, address, queue, send.routing, turn)?;
+                let address = self.state.queues.get(queue).map(|queue| queue.address_id());
+                Target {
+                    address: address.ok_or_else(|| Refusal::QueueMissing(name.clone()))?,
+                    queue: Some(queue),
+                }
+            }
+        };
+        if target.queue.is_none()
+            && let Some(client) = self.clients.get_mut(&from)
+        {
+            client.last_address = Some((name.clone(), target.address));
+        }
+        Ok(target)
+    }
+
+    /// Whether an address can take a message of that routing type as it stands.
+    fn serves(&self, address: AddressId, routing: Option<RoutingType>) -> bool {
+        let Some(address) = self.state.addresses.get(address) else {
+            return false;
+        };
+        match routing {
+            Some(RoutingType::Anycast) => address.record.anycast && !address.queues.is_empty(),
+            Some(RoutingType::Multicast) => address.record.multicast,
+            None => !address.record.anycast || !address.queues.is_empty(),
+        }
+    }
+
+    /// Whether the address has seen the message's duplicate id.
+    pub(crate) fn is_duplicate(&self, message: &Message) -> bool {
+        duplicate_id(message)
+            .is_some_and(|id| self.state.duplicates.contains(address_of(message), &id))
+    }
+
+    /// Gives a message its id and decides where it goes.
+    pub(crate) fn route(
+        &mut self,
+        mut message: Message,
+        target: Target,
+        routing: Option<RoutingType>,
+        turn: &mut Turn<'_>,
+    ) -> Routed {
+        message.id = MessageId(self.new_id(turn));
+        let settings = self
+            .state
+            .addresses
+            .get(target.address)
+            .map(|address| address.settings.clone());
+        if let Some(settings) = &settings {
+            limit_expiration(&mut message, settings, turn.now.wall);
+        }
+        let scheduled = message.properties.get(properties::SCHEDULED_DELIVERY);
+        let scheduled = scheduled
+            .and_then(|at| at.as_integer())
+            .and_then(|at| u64::try_from(at).ok())
+            .unwrap_or(0);
+        let duplicate = duplicate_id(&message)
+            .filter(|_| self.settings.persist_id_cache)
+            .map(|id| DuplicateIdRecord {
+                address: address_of(&message).into(),
+                id,
+                sequence: message.id.0,
+            });
+        let queues = self.choose(&message, target, routing);
+        if queues.is_empty() {
+            self.note_unrouted(target.address, turn);
+            if settings.is_some_and(|settings| settings.send_to_dla_on_no_route)
+                && let Some(dead) = self.dead_letter_of(&message, target.address, turn)
+            {
+                return dead;
+            }
+        } else if let Some(address) = self.state.addresses.get_mut(target.address) {
+            address.routed += 1;
+        }
+        let logs = |id: &QueueId| {
+            self.state
+                .queues
+                .get(*id)
+                .is_some_and(|queue| queue.logs(&message))
+        };
+        let (logged, volatile) = queues.into_iter().partition(logs);
+        Routed {
+            message: Arc::new(message),
+            logged,
+            volatile,
+            scheduled,
+            duplicate,
+        }
+    }
+
+    /// The queues for a message: every multicast queue that wants it, and one anycast queue that does, in turn.
+    fn choose(
+        &mut self,
+        message: &Message,
+        target: Target,
+        routing: Option<RoutingType>,
+    ) -> SmallVec<[QueueId; 1]> {
+        let mut chosen = SmallVec::new();
+        if let Some(queue) = target.queue {
+            chosen.extend(
+                self.state
+                    .queues
+                    .get(queue)
+                    .filter(|queue| queue.accepts(message))
+                    .map(|_| queue),
+            );
+            return chosen;
+        }
+        let reach = self.state.addresses.reach(target.address);
+        let mut anycast: SmallVec<[QueueId; 4]> = SmallVec::new();
+        for id in reach.iter() {
+            let Some(queue) = self.state.queues.get(*id) else {
+                continue;
+            };
+            if routing.is_some_and(|routing| routing != queue.routing()) || !queue.accepts(message)
+            {
+                continue;
+            }
+            match queue.routing() {
+                RoutingType::Multicast => chosen.push(*id),
+                RoutingType::Anycast => anycast.push(*id),
+            }
+        }
+        if let Some(address) = self.state.addresses.get_mut(target.address)
+            && !anycast.is_empty()
+        {
+            chosen.push(anycast[address.next_anycast % anycast.len()]);
+            address.next_anycast = address.next_anycast.wrapping_add(1);
+        }
+        chosen
+    }
+
+    /// After the records of a routed message are in the log: puts it on its other queues and lets it be delivered when
+    /// what its sender caused is durable.
+    pub(crate) fn arrive(
+        &mut self,
+        from: Option<ConnectionId>,
+        routed: Routed,
+        turn: &mut Turn<'_>,
+    ) {
+        let position = match from {
+            Some(from) => self.last_position(from),
+            None => turn.storage.appended(),
+        };
+        let id = routed.message.id;
+        for queue in &routed.volatile {
+            if let Some(queue) = self.state.queues.get_mut(*queue) {
+                queue.put(routed.message.clone(), 0, routed.scheduled);
+            }
+        }
+        for queue in routed.logged.into_iter().chain(routed.volatile) {
+            if let Some(entry) = self
+                .state
+                .queues
+                .get_mut(queue)
+                .and_then(|queue| queue.entry_mut(id))
+            {
+                entry.origin = from.unwrap_or_default();
+            }
+            self.enqueue(queue, id, position, turn.now);
+        }
+        if let Some(duplicate) =
+            duplicate_id(&routed.message).filter(|_| !self.settings.persist_id_cache)
+        {
+            self.remember_duplicate(&routed.message, duplicate, turn);
+        }
+    }
+
+    /// Remembers a duplicate id for as long as the broker runs (`persist-id-cache` is false).
+    fn remember_duplicate(&mut self, message: &Message, id: Bytes, turn: &mut Turn<'_>) {
+        let address = address_of(message).into();
+        let record = Record::DuplicateId(DuplicateIdRecord {
+            address,
+            id,
+            sequence: message.id.0,
+        });
+        self.state.apply(&record, turn.storage.live());
+    }
+
+    fn note_unrouted(&mut self, id: AddressId, turn: &mut Turn<'_>) {
+        let Some(address) = self.state.addresses.get_mut(id) else {
+            return;
+        };
+        address.unrouted += 1;
+        if address.unrouted == 1 {
+            turn.notices.push(Notice::Unrouted {
+                address: address.record.name.clone(),
+            });
+        }
+    }
+}
+
+impl Routed {
+    /// Appends the records that make it durable.
+    pub fn records(&self, unit: &mut Unit) {
+        if let Some(duplicate) = &self.duplicate {
+            unit.push(Record::DuplicateId(duplicate.clone()));
+        }
+        if !self.logged.is_empty() {
+            let route = |queue: &QueueId| Route {
+                queue: *queue,
+                count: 0,
+                scheduled: self.scheduled,
+            };
+            let routes = self.logged.iter().map(route).collect();
+            unit.push(Record::Message(MessageRecord {
+                message: self.message.clone(),
+                routes,
+            }));
+        }
+    }
+}
+
+/// The address a message was sent to, without the queue of an FQQN.
+fn address_of(message: &Message) -> &str {
+    split_fqqn(&message.address).0
+}
+
+/// The duplicate id a message carries, as bytes.
+pub(crate) fn duplicate_id(message: &Message) -> Option<Bytes> {
+    if message.properties.is_empty() {
+        return None;
+    }
+    match message.properties.get(properties::DUPLICATE_ID)? {
+        Value::Bytes(bytes) => Some(Bytes::copy_from_slice(bytes)),
+        Value::Null => None,
+        other => Some(Bytes::copy_from_slice(other.to_text().as_bytes())),
+    }
+}
+
+/// Expiry as the address settings bound it (manual, chapter Message Expiry).
+fn limit_expiration(message: &mut Message, settings: &AddressSettings, wall: u64) {
+    let after = |delay: std::time::Duration| {
+        wall.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+    };
+    if settings.no_expiry {
+        message.expiration = 0;
+    } else if message.expiration == 0 {
+        let given = settings.expiry_delay.or(settings.max_expiry_delay);
+        message.expiration = given.map_or(0, after);
+    } else {
+        if let Some(min) = settings.min_expiry_delay {
+            message.expiration = message.expiration.max(after(min));
+        }
+        if let Some(max) = settings.max_expiry_delay {
+            message.expiration = message.expiration.min(after(max));
+        }
+    }
+}

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Durable formats and their machines: produces requests, never touches a file. FORMAT.md has the layout byte by byte.
 
+mod journal;
 pub mod record;
 pub mod request;
+mod settings;
+
+pub use journal::{Damage, Footprint, Liveness, Recovered, Replay, Storage, Visitor};
+pub use settings::JournalSettings;
 
 use std::fmt;
 

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the log says: the only way durable state ever changes.
+//! What the log says: the only way durable state ever changes. One file per family; FORMAT.md, "Payloads".
 
-use std::sync::Arc;
+use bytes::{Bytes, BytesMut};
 
-use bytes::Bytes;
-use smallvec::SmallVec;
-
-use super::{Branch, Position};
-use crate::address::routing_type::RoutingType;
+use super::Position;
 use crate::id::{AddressId, MessageId, QueueId};
-use crate::message::Message;
+
+mod binding;
+mod branch;
+mod duplicate_id;
+mod layout;
+mod message;
+
+pub use binding::{AddressRecord, QueueRecord};
+pub use branch::BranchStart;
+pub use duplicate_id::DuplicateIdRecord;
+pub(crate) use message::LastAddress;
+pub use message::{MessageRecord, Route};
+
+use layout::{Counter, Reader, Sink};
 
 /// One user record. State is the fold of these over time; applying one twice is the same as once.
 #[derive(Clone, PartialEq, Debug)]
@@ -56,95 +65,14 @@ pub enum Record {
     QueueRemoved(QueueId),
     /// Ids below this one may have been used.
     IdCounter(u64),
-    /// Storage's own mark: everything up to this position was synced when this was written. What is unreadable below
-    /// a mark was not torn by a crash but damaged later.
+    /// Storage's own note, local to one disk: everything up to this position was synced there when this was written.
+    /// What is unreadable below a mark was not torn by a crash but damaged later. It takes no position, is not
+    /// replicated, and neither appended nor replayed by anybody but storage.
     Synced(Position),
 }
 
-/// The first record of a branch: what an election has to know of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BranchStart {
-    /// Epoch and holder.
-    pub branch: Branch,
-    /// The broker ids (16 bytes each) that hold everything acknowledged before this record.
-    pub in_sync: Vec<[u8; 16]>,
-    /// Set by an operator's force.
-    pub forced: bool,
-}
-
-/// A message with its places.
-#[derive(Clone, PartialEq, Debug)]
-pub struct MessageRecord {
-    /// Its id is set.
-    pub message: Arc<Message>,
-    /// The durable queues it is on.
-    pub routes: SmallVec<[Route; 1]>,
-}
-
-/// A message's place on one queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Route {
-    /// The queue.
-    pub queue: QueueId,
-    /// Attempts so far.
-    pub count: u32,
-    /// Not to be delivered before this, milliseconds since 1970 UTC; 0 = at once.
-    pub scheduled: u64,
-}
-
-/// An entry of the duplicate-id cache.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DuplicateIdRecord {
-    /// The address.
-    pub address: Arc<str>,
-    /// The id as the client gave it.
-    pub id: Bytes,
-    /// Its place in the cache: the id of the message that carried it.
-    pub sequence: u64,
-}
-
-/// An address.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AddressRecord {
-    /// Its number.
-    pub id: AddressId,
-    /// Its name.
-    pub name: Arc<str>,
-    /// Has anycast queues, or may.
-    pub anycast: bool,
-    /// Has multicast queues, or may.
-    pub multicast: bool,
-    /// Made by use rather than by configuration or an operator.
-    pub auto_created: bool,
-    /// No message passes while paused (persisted pauses only).
-    pub paused: bool,
-}
-
-/// A queue.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct QueueRecord {
-    /// Its number.
-    pub id: QueueId,
-    /// Its name, unique in the broker.
-    pub name: Arc<str>,
-    /// The address it is bound to.
-    pub address: AddressId,
-    /// Its routing type.
-    pub routing: RoutingType,
-    /// Only messages selected by this enter; empty = all.
-    pub filter: Arc<str>,
-    /// Who made it; empty = the broker itself.
-    pub user: Arc<str>,
-    /// Everything else about it, in name order: numbers, flags and texts by the names broker.xml uses.
-    pub options: Vec<(Arc<str>, Arc<str>)>,
-    /// Made by use rather than by configuration or an operator.
-    pub auto_created: bool,
-    /// Paused, and to stay so after a restart.
-    pub paused: bool,
-}
-
 /// What stays live in the log until it is replaced or ends; what has no key is never live by itself.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Key {
     /// The current branch start.
     Branch,
@@ -158,6 +86,22 @@ pub enum Key {
     Queue(QueueId),
     /// The id counter.
     IdCounter,
+}
+
+/// The number of a record's kind in its head.
+pub(crate) mod kind {
+    pub const BRANCH: u8 = 1;
+    pub const MESSAGE: u8 = 2;
+    pub const ACKNOWLEDGE: u8 = 3;
+    pub const DELIVERY_COUNT: u8 = 4;
+    pub const SCHEDULED: u8 = 5;
+    pub const DUPLICATE_ID: u8 = 6;
+    pub const ADDRESS: u8 = 7;
+    pub const ADDRESS_REMOVED: u8 = 8;
+    pub const QUEUE: u8 = 9;
+    pub const QUEUE_REMOVED: u8 = 10;
+    pub const ID_COUNTER: u8 = 11;
+    pub const SYNCED: u8 = 12;
 }
 
 impl Record {
@@ -177,5 +121,115 @@ impl Record {
             | Self::QueueRemoved(_)
             | Self::Synced(_) => None,
         }
+    }
+
+    /// The number of its kind in the log.
+    pub(crate) fn kind(&self) -> u8 {
+        match self {
+            Self::Branch(_) => kind::BRANCH,
+            Self::Message(_) => kind::MESSAGE,
+            Self::Acknowledge { .. } => kind::ACKNOWLEDGE,
+            Self::DeliveryCount { .. } => kind::DELIVERY_COUNT,
+            Self::Scheduled { .. } => kind::SCHEDULED,
+            Self::DuplicateId(_) => kind::DUPLICATE_ID,
+            Self::Address(_) => kind::ADDRESS,
+            Self::AddressRemoved(_) => kind::ADDRESS_REMOVED,
+            Self::Queue(_) => kind::QUEUE,
+            Self::QueueRemoved(_) => kind::QUEUE_REMOVED,
+            Self::IdCounter(_) => kind::ID_COUNTER,
+            Self::Synced(_) => kind::SYNCED,
+        }
+    }
+
+    /// Bytes of the payload before the body: see [`Record::body`].
+    pub(crate) fn envelope_len(&self) -> usize {
+        let mut counter = Counter::default();
+        self.encode_into(&mut counter);
+        counter.0
+    }
+
+    /// Appends the payload except its body.
+    pub(crate) fn encode_envelope(&self, out: &mut BytesMut) {
+        self.encode_into(out);
+    }
+
+    /// What ends the payload and is worth not copying.
+    pub(crate) fn body(&self) -> Option<&Bytes> {
+        match self {
+            Self::Message(record) => Some(&record.message.body),
+            _ => None,
+        }
+    }
+
+    fn encode_into(&self, out: &mut impl Sink) {
+        match self {
+            Self::Branch(start) => start.encode(out),
+            Self::Message(record) => record.encode_envelope(out),
+            Self::Acknowledge { queue, message } => {
+                out.u64(queue.0);
+                out.u64(message.0);
+            }
+            Self::DeliveryCount {
+                queue,
+                message,
+                count,
+            } => {
+                out.u64(queue.0);
+                out.u64(message.0);
+                out.u32(*count);
+            }
+            Self::Scheduled { queue, message, at } => {
+                out.u64(queue.0);
+                out.u64(message.0);
+                out.u64(*at);
+            }
+            Self::DuplicateId(record) => record.encode(out),
+            Self::Address(record) => record.encode(out),
+            Self::AddressRemoved(id) => out.u64(id.0),
+            Self::Queue(record) => record.encode(out),
+            Self::QueueRemoved(id) => out.u64(id.0),
+            Self::IdCounter(next) => out.u64(*next),
+            Self::Synced(position) => out.u64(position.0),
+        }
+    }
+
+    /// Reads a payload back; `None` if it is malformed or of no known kind. Never keeps a slice of `payload`.
+    pub(crate) fn decode(kind: u8, payload: &[u8], addresses: &mut LastAddress) -> Option<Self> {
+        let from = Reader(payload);
+        Some(match kind {
+            kind::BRANCH => Self::Branch(BranchStart::decode(from)?),
+            kind::MESSAGE => Self::Message(MessageRecord::decode(from, addresses)?),
+            kind::DUPLICATE_ID => Self::DuplicateId(DuplicateIdRecord::decode(from)?),
+            kind::ADDRESS => Self::Address(AddressRecord::decode(from)?),
+            kind::QUEUE => Self::Queue(QueueRecord::decode(from)?),
+            _ => return Self::decode_numbers(kind, from),
+        })
+    }
+
+    fn decode_numbers(kind: u8, mut from: Reader<'_>) -> Option<Self> {
+        let first = from.u64()?;
+        let record = match kind {
+            kind::ACKNOWLEDGE => Self::Acknowledge {
+                queue: QueueId(first),
+                message: MessageId(from.u64()?),
+            },
+            kind::DELIVERY_COUNT => Self::DeliveryCount {
+                queue: QueueId(first),
+                message: MessageId(from.u64()?),
+                count: from.u32()?,
+            },
+            kind::SCHEDULED => Self::Scheduled {
+                queue: QueueId(first),
+                message: MessageId(from.u64()?),
+                at: from.u64()?,
+            },
+            kind::ADDRESS_REMOVED => Self::AddressRemoved(AddressId(first)),
+            kind::QUEUE_REMOVED => Self::QueueRemoved(QueueId(first)),
+            kind::ID_COUNTER => Self::IdCounter(first),
+            kind::SYNCED => Self::Synced(Position(first)),
+            _ => return None,
+        };
+        from.end()?;
+        Some(record)
     }
 }

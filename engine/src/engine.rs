@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The engine: owns the parts and hands each command to the noun it is about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
+use crate::event::{Block, Event, Refusal};
+use crate::gate::{Gate, Held};
+use crate::id::{ConnectionId, MessageId, QueueId, SessionId, Ticket};
+use crate::notice::Notice;
+use crate::random::Random;
+use crate::security::permissions::Permission;
+use crate::session::{Client, Session};
+use crate::settings::Settings;
+use crate::state::State;
+use crate::storage::record::Record;
+use crate::storage::{Liveness, Position, Storage};
+use crate::time::{Instant, Now};
+
+/// What a step of the engine may touch besides itself: the time, the storage (owned by the node, so that live operation,
+/// recovery and a standby change durable state in one place), and where to put consequences.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// When this happens.
+    pub now: Now,
+    /// Where records go.
+    pub storage: &'a mut Storage,
+    /// What clients are told.
+    pub events: &'a mut Vec<(ConnectionId, Event)>,
+    /// What the log is told.
+    pub notices: &'a mut Vec<Notice>,
+}
+
+/// Records that become durable together; almost always one or two.
+pub(crate) type Unit = SmallVec<[Record; 2]>;
+
+/// How many ids are reserved in the log at a time.
+const ID_BLOCK: u64 = 1 << 20;
+/// How many expired messages of one queue are dealt with in one go.
+const EXPIRY_PORTION: usize = 256;
+
+/// The message engine of one node.
+///
+/// *Invariants*: durable state changes only in [`Engine::commit`] (a record is appended, then applied); whatever a
+/// client is told waits at the gate for the last position the client caused.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) state: State,
+    pub(crate) gate: Gate,
+    pub(crate) clients: BTreeMap<ConnectionId, Client>,
+    pub(crate) scheduled: BTreeSet<(u64, QueueId, MessageId)>,
+    pub(crate) random: Random,
+    dirty: BTreeSet<QueueId>,
+    expired: Vec<(QueueId, MessageId)>,
+    next_id: u64,
+    expiry_scan: Option<Instant>,
+    address_scan: Option<Instant>,
+    blocked: Option<Block>,
+    failed: bool,
+}
+
+impl Engine {
+    /// An engine with nothing in it, to be filled by [`Engine::replay`] and started by [`Engine::start`].
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        let settings = Arc::new(settings);
+        Self {
+            state: State::new(settings.clone()),
+            gate: Gate::default(),
+            clients: BTreeMap::new(),
+            scheduled: BTreeSet::new(),
+            random: Random::new(seed),
+            dirty: BTreeSet::new(),
+            expired: Vec::new(),
+            next_id: 1,
+            expiry_scan: None,
+            address_scan: None,
+            blocked: None,
+            failed: false,
+            settings,
+        }
+    }
+
+    /// A record read back from the log.
+    pub fn replay(&mut self, record: &Record, live: &mut Liveness) {
+        self.state.apply(record, live);
+    }
+
+    /// The log has been read back and is durable up to `durable`: deploys what the configuration names and lets
+    /// messages be delivered.
+    pub fn start(&mut self, durable: Position, turn: &mut Turn<'_>) {
+        self.gate.open_to(durable);
+        self.next_id = self.state.next_free_id();
+        self.scheduled.extend(self.state.release_all(turn.now.wall));
+        self.deploy(turn);
+        self.expiry_scan = self
+            .settings
+            .expiry_scan_period
+            .map(|period| turn.now.monotonic.after(period));
+        self.address_scan = self
+            .settings
+            .address_queue_scan_period
+            .map(|period| turn.now.monotonic.after(period));
+    }
+
+    /// A client has connected.
+    pub fn connected(&mut self, client: ConnectionId) {
+        self.clients.insert(client, Client::default());
+    }
+
+    /// A command of a client.
+    pub fn command(&mut self, from: ConnectionId, command: Command, turn: &mut Turn<'_>) {
+        if self.failed || !self.clients.contains_key(&from) {
+            return;
+        }
+        match command {
+            Command::Session(
+                id,
+                SessionCommand::Open {
+                    identity,
+                    client_id,
+                },
+            ) => {
+                self.open_session(from, id, Session::new(identity, client_id), turn);
+            }
+            Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
+            Command::Send(session, send) => self.send(from, session, send, turn),
+            Command::Consumer(id, ConsumerCommand::Open(open)) => {
+                self.open_consumer(from, id, &open, turn)
+            }
+            Command::Consumer(id, ConsumerCommand::Credit(credit)) => {
+                self.add_credit(from, id, credit)
+            }
+            Command::Consumer(id, ConsumerCommand::Settle(settle)) => {
+                self.settle(from, id, settle, turn)
+            }
+            Command::Consumer(id, ConsumerCommand::Close(ticket)) => {
+                self.close_consumer((from, id), false, turn);
+                self.answer(from, ticket, Ok(()), turn);
+            }
+            Command::Transaction(id, TransactionCommand::Begin(session)) => {
+                self.begin(from, id, session, turn)
+            }
+            Command::Transaction(id, TransactionCommand::Commit(ticket)) => {
+                self.commit_transaction(from, id, ticket, turn)
+            }
+            Command::Transaction(id, TransactionCommand::Rollback(ticket)) => {
+                self.rollback_transaction(from, id, ticket, turn);
+            }
+            Command::Resource(session, resource, ticket) => {
+                self.resource(from, session, &resource, ticket, turn)
+            }
+        }
+    }
+
+    /// A client is gone: what it held goes back, what it had open is undone.
+    pub fn disconnected(&mut self, client: ConnectionId, turn: &mut Turn<'_>) {
+        let Some(state) = self.clients.get(&client) else {
+            return;
+        };
+        let transactions: Vec<_> = state.transactions.keys().copied().collect();
+        let consumers: Vec<_> = state.consumers.keys().copied().collect();
+        for transaction in transactions {
+            self.rollback_transaction(client, transaction, None, turn);
+        }
+        for consumer in consumers {
+            self.close_consumer((client, consumer), true, turn);
+        }
+        self.clients.remove(&client);
+    }
+
+    /// Everything up to `position` is durable: what waited for it becomes visible.
+    pub fn durable(&mut self, position: Position, turn: &mut Turn<'_>) {
+        self.gate.open_to(position);
+        while let Some(held) = self.gate.release() {
+            match held {
+                Held::Reply(to, event) => turn.events.push((to, event)),
+                Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
+                Held::Consumer(key, queue) => self.activate_consumer(key, queue),
+            }
+        }
+    }
+
+    /// The end of a turn: deals with what has become deliverable or expired in it, and cleans a little of the log.
+    pub fn finish(&mut self, turn: &mut Turn<'_>) {
+        if self.failed {
+            return;
+        }
+        while let Some(id) = self.dirty.pop_first() {
+            let limit = self.settings.limits.unsettled;
+            let Some(queue) = self.state.queues.get_mut(id) else {
+                continue;
+            };
+            let dispatched = queue.dispatch(turn.now.wall, limit, turn.events);
+            self.expired
+                .extend(dispatched.expired.into_iter().map(|message| (id, message)));
+        }
+        for (queue, message) in std::mem::take(&mut self.expired) {
+            self.expire_message(queue, message, turn);
+        }
+        self.clean(turn);
+    }
+
+    /// When [`Engine::expire`] must be called at the latest.
+    pub fn deadline(&self, now: Now) -> Option<Instant> {
+        let scheduled = self.scheduled.first().map(|(at, ..)| now.at_wall(*at));
+        let open = self
+            .clients
+            .values()
+            .flat_map(|client| client.transactions.values());
+        let transactions = open.map(|transaction| transaction.deadline).min();
+        [scheduled, transactions, self.expiry_scan, self.address_scan]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Deadlines have passed.
+    pub fn expire(&mut self, turn: &mut Turn<'_>) {
+        self.deliver_scheduled(turn.now);
+        self.time_out_transactions(turn);
+        if self.expiry_scan.is_some_and(|at| at <= turn.now.monotonic) {
+            self.expiry_scan = self
+                .settings
+                .expiry_scan_period
+                .map(|period| turn.now.monotonic.after(period));
+            self.scan_expired(turn);
+        }
+        if self.address_scan.is_some_and(|at| at <= turn.now.monotonic) {
+            self.address_scan = self
+                .settings
+                .address_queue_scan_period
+                .map(|period| turn.now.monotonic.after(period));
+            self.delete_unused(turn);
+        }
+    }
+
+    /// How full the disk is: producers wait while it is too full.
+    pub fn disk_usage(&mut self, total: u64, free: u64, turn: &mut Turn<'_>) {
+        let used = (total - free.min(total)).saturating_mul(100);
+        let used_percent = used.checked_div(total).unwrap_or(0);
+        let too_used = self
+            .settings
+            .max_disk_usage
+            .is_some_and(|max| used_percent > u64::from(max));
+        let too_little = self.settings.min_disk_free.is_some_and(|min| free < min);
+        let blocked = (too_used || too_little).then_some(Block::DiskFull);
+        if blocked == self.blocked {
+            return;
+        }
+        self.blocked = blocked;
+        let event = blocked.map_or(Event::Unblocked, Event::Blocked);
+        turn.notices
+            .push(blocked.map_or(Notice::Unblocked, Notice::Blocked));
+        turn.events
+            .extend(self.clients.keys().map(|client| (*client, event.clone())));
+    }
+
+    /// The broker is stopping: clients are told.
+    pub fn stop(&mut self, turn: &mut Turn<'_>) {
+        turn.events
+            .extend(self.clients.keys().map(|client| (*client, Event::Stopping)));
+    }
+
+    /// The disk has failed: nothing more is acknowledged or delivered.
+    pub fn storage_failed(&mut self, turn: &mut Turn<'_>) {
+        self.failed = true;
+        self.gate.shut_for_ever();
+        self.stop(turn);
+    }
+
+    /// Addresses, queues and messages.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What is held back until it is durable.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Clients connected.
+    pub fn client_count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// A number nothing has had before. Reserves a block in the log when the last one is used up.
+    pub(crate) fn new_id(&mut self, turn: &mut Turn<'_>) -> u64 {
+        if self.next_id >= self.state.id_counter {
+            let record = Record::IdCounter(self.next_id + ID_BLOCK);
+            turn.storage.append(&record, false, false);
+            self.state.apply(&record, turn.storage.live());
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    /// Appends records as one unit and applies them. `sync`: whether their durability needs the disk's word.
+    pub(crate) fn commit(
+        &mut self,
+        from: Option<ConnectionId>,
+        unit: &[Record],
+        sync: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        for (index, record) in unit.iter().enumerate() {
+            let more = index + 1 < unit.len();
+            turn.storage.append(record, more, sync);
+        }
+        for record in unit {
+            self.state.apply(record, turn.storage.live());
+        }
+        if let Some(client) = from.and_then(|from| self.clients.get_mut(&from))
+            && !unit.is_empty()
+        {
+            client.last = turn.storage.appended();
+        }
+    }
+
+    /// The position after which something caused by `client` may be seen.
+    pub(crate) fn last_position(&self, client: ConnectionId) -> Position {
+        self.clients
+            .get(&client)
+            .map_or(Position(0), |client| client.last)
+    }
+
+    /// Tells a client how its command ended, when everything it caused is durable.
+    pub(crate) fn answer(
+        &mut self,
+        to: ConnectionId,
+        ticket: Option<Ticket>,
+        end: Result<(), Refusal>,
+        turn: &mut Turn<'_>,
+    ) {
+        let event = match (end, ticket) {
+            (Ok(()), None) => return,
+            (Ok(()), Some(ticket)) => Event::Done(ticket),
+            (Err(refusal), ticket) => Event::Refused(ticket, refusal),
+        };
+        let position = self.last_position(to);
+        if self.gate.is_open(position) {
+            turn.events.push((to, event));
+        } else {
+            self.gate.hold(position, Held::Reply(to, event));
+        }
+    }
+
+    /// Lets a message on a queue be delivered once `position` is durable.
+    pub(crate) fn enqueue(
+        &mut self,
+        queue: QueueId,
+        message: MessageId,
+        position: Position,
+        now: Now,
+    ) {
+        if self.gate.is_open(position) {
+            self.make_ready(queue, message, now);
+        } else {
+            self.gate.hold(position, Held::Enqueue(queue, message));
+        }
+    }
+
+    /// Lets a message on a queue be delivered: now, or at its time.
+    pub(crate) fn make_ready(&mut self, id: QueueId, message: MessageId, now: Now) {
+        let Some(queue) = self.state.queues.get_mut(id) else {
+            return;
+        };
+        match queue.release(message, now.wall) {
+            Some(at) => {
+                self.scheduled.insert((at, id, message));
+            }
+            None => self.mark_dirty(id),
+        }
+    }
+
+    /// The queue is looked at again when the turn ends.
+    pub(crate) fn mark_dirty(&mut self, queue: QueueId) {
+        self.dirty.insert(queue);
+    }
+
+    /// Whether a user may do something, by the session's name.
+    pub(crate) fn authorize(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        permission: Permission,
+        name: &Arc<str>,
+    ) -> Result<(), Refusal> {
+        let session = self
+            .clients
+            .get_mut(&from)
+            .and_then(|client| client.sessions.get_mut(&session));
+        session
+            .ok_or(Refusal::Unknown("session"))?
+            .check(&self.settings, permission, name)
+    }
+
+    fn open_session(
+        &mut self,
+        from: ConnectionId,
+        id: SessionId,
+        session: Session,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(client) = self.clients.get_mut(&from) {
+            client.sessions.insert(id, session);
+        }
+        if let Some(block) = self.blocked {
+            turn.events.push((from, Event::Blocked(block)));
+        }
+    }
+
+    fn close_session(&mut self, from: ConnectionId, id: SessionId, turn: &mut Turn<'_>) {
+        let Some(client) = self.clients.get(&from) else {
+            return;
+        };
+        let open = client
+            .transactions
+            .iter()
+            .filter(|(_, transaction)| transaction.session == id);
+        let transactions: Vec<_> = open.map(|(id, _)| *id).collect();
+        let of_session = |consumer: &crate::id::ConsumerId, queue: &QueueId| {
+            let queue = self.state.queues.get(*queue);
+            queue
+                .and_then(|queue| queue.consumers.get(&(from, *consumer)))
+                .is_some_and(|c| c.session == id)
+        };
+        let consumers: Vec<_> = client
+            .consumers
+            .iter()
+            .filter(|(c, q)| of_session(c, q))
+            .map(|(c, _)| *c)
+            .collect();
+        for transaction in transactions {
+            self.rollback_transaction(from, transaction, None, turn);
+        }
+        for consumer in consumers {
+            self.close_consumer((from, consumer), false, turn);
+        }
+        if let Some(client) = self.clients.get_mut(&from) {
+            client.sessions.remove(&id);
+        }
+    }
+
+    fn deliver_scheduled(&mut self, now: Now) {
+        while let Some(&(at, queue, message)) = self.scheduled.first() {
+            if at > now.wall {
+                break;
+            }
+            self.scheduled.pop_first();
+            self.make_ready(queue, message, now);
+        }
+    }
+
+    fn scan_expired(&mut self, turn: &mut Turn<'_>) {
+        for id in self.state.queues.ids() {
+            let Some(queue) = self.state.queues.get_mut(id) else {
+                continue;
+            };
+            let expired = queue.expired(turn.now.wall, EXPIRY_PORTION);
+            if expired.len() == EXPIRY_PORTION {
+                // More may be due: go on in the next turn instead of in the next period.
+                self.expiry_scan = Some(turn.now.monotonic.after(Duration::from_millis(1)));
+            }
+            for message in expired {
+                queue.hold(message);
+                self.expired.push((id, message));
+            }
+        }
+    }
+
+    /// Writes again, a little at a time, what is still alive in the oldest part of the log.
+    fn clean(&mut self, turn: &mut Turn<'_>) {
+        const BYTES_PER_TURN: u64 = 64 * 1024;
+        for key in turn.storage.cleaning(BYTES_PER_TURN) {
+            if let Some(record) = self.state.record(&key) {
+                turn.storage.append(&record, false, false);
+            } else {
+                turn.storage.live().dead(key);
+            }
+        }
+    }
+}

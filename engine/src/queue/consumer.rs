@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A consumer, its credit, and what it has been given and not settled.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::command::{Credit, Deliveries};
+use crate::id::{ConnectionId, ConsumerId, DeliveryId, MessageId, SessionId};
+use crate::message::Message;
+use crate::selector::Selector;
+
+/// A consumer's name in the whole broker.
+pub type ConsumerKey = (ConnectionId, ConsumerId);
+
+/// One consumer of one queue.
+#[derive(Debug)]
+pub struct Consumer {
+    /// Its session.
+    pub session: SessionId,
+    /// Takes only these.
+    pub selector: Option<Selector>,
+    /// Does not take what its own connection sent.
+    pub no_local: bool,
+    /// Higher ones are served first.
+    pub priority: i8,
+    /// What it is still willing to take.
+    pub credit: Credit,
+    /// Has been told that it is open; before that it is given nothing.
+    pub active: bool,
+    /// What it has and has not settled.
+    pub unsettled: Unsettled,
+    /// Per priority level: everything up to this id has been looked at and not taken.
+    pub(crate) scanned: [MessageId; 10],
+}
+
+impl Consumer {
+    /// A consumer that has seen nothing.
+    pub fn new(
+        session: SessionId,
+        selector: Option<Selector>,
+        no_local: bool,
+        priority: i8,
+        credit: Credit,
+    ) -> Self {
+        Self {
+            session,
+            selector,
+            no_local,
+            priority,
+            credit,
+            active: false,
+            unsettled: Unsettled::default(),
+            scanned: Default::default(),
+        }
+    }
+
+    /// Whether it would take something now.
+    pub fn is_hungry(&self) -> bool {
+        self.active && self.credit.messages > 0 && self.credit.bytes > 0
+    }
+
+    /// Whether it takes everything, so that the head of the queue is always its next.
+    pub fn takes_all(&self) -> bool {
+        self.selector.is_none() && !self.no_local
+    }
+
+    /// Whether it takes this message, sent by `origin`, when the consumer's connection is `connection`.
+    pub fn takes(&self, message: &Message, origin: ConnectionId, connection: ConnectionId) -> bool {
+        !(self.no_local && origin == connection)
+            && self.selector.as_ref().is_none_or(|s| s.matches(message))
+    }
+
+    /// Adds credit; unlimited stays unlimited.
+    pub fn add_credit(&mut self, credit: Credit) {
+        self.credit.messages = add(self.credit.messages, credit.messages);
+        self.credit.bytes = add(self.credit.bytes, credit.bytes);
+    }
+
+    /// Takes the credit for one message and remembers the delivery.
+    pub(crate) fn give(&mut self, message: &Arc<Message>) -> DeliveryId {
+        if self.credit.messages != Credit::UNLIMITED {
+            self.credit.messages -= 1;
+        }
+        if self.credit.bytes != Credit::UNLIMITED {
+            self.credit.bytes -= i64::try_from(message.size()).unwrap_or(i64::MAX / 2);
+        }
+        self.unsettled.push(message.id)
+    }
+}
+
+fn add(have: i64, more: i64) -> i64 {
+    if have == Credit::UNLIMITED || more == Credit::UNLIMITED {
+        Credit::UNLIMITED
+    } else {
+        have.saturating_add(more)
+    }
+}
+
+/// Deliveries without an outcome, by delivery id.
+///
+/// *Invariants*: ids count up by one from 1; the front is never a gap.
+#[derive(Debug, Default)]
+pub struct Unsettled {
+    first: u64,
+    given: VecDeque<Option<MessageId>>,
+    open: usize,
+}
+
+impl Unsettled {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.open
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.open == 0
+    }
+
+    fn push(&mut self, message: MessageId) -> DeliveryId {
+        self.given.push_back(Some(message));
+        self.open += 1;
+        DeliveryId(self.first + self.given.len() as u64)
+    }
+
+    /// Takes out the chosen deliveries, oldest first; empty if there is none of them.
+    pub fn settle(&mut self, deliveries: Deliveries) -> Vec<MessageId> {
+        let index = |id: DeliveryId| {
+            id.0.checked_sub(self.first + 1)
+                .and_then(|i| usize::try_from(i).ok())
+        };
+        let settled: Vec<MessageId> = match deliveries {
+            Deliveries::One(id) => {
+                let slot = index(id).and_then(|i| self.given.get_mut(i));
+                slot.and_then(Option::take).into_iter().collect()
+            }
+            Deliveries::UpTo(id) => {
+                let end = index(id).map_or(0, |i| (i + 1).min(self.given.len()));
+                self.given
+                    .range_mut(..end)
+                    .filter_map(Option::take)
+                    .collect()
+            }
+        };
+        self.open -= settled.len();
+        while let Some(None) = self.given.front() {
+            self.given.pop_front();
+            self.first += 1;
+        }
+        settled
+    }
+
+    /// Takes out everything, oldest first.
+    pub fn drain(&mut self) -> Vec<MessageId> {
+        self.settle(Deliveries::UpTo(DeliveryId(
+            self.first + self.given.len() as u64,
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settling_one_leaves_a_gap_and_up_to_closes_it() {
+        let mut unsettled = Unsettled::default();
+        let ids: Vec<_> = (10..15).map(|n| unsettled.push(MessageId(n))).collect();
+        assert_eq!(ids, (1..6).map(DeliveryId).collect::<Vec<_>>());
+        assert_eq!(
+            unsettled.settle(Deliveries::One(DeliveryId(2))),
+            [MessageId(11)]
+        );
+        assert_eq!(unsettled.settle(Deliveries::One(DeliveryId(2))), []);
+        assert_eq!(
+            unsettled.settle(Deliveries::UpTo(DeliveryId(3))),
+            [MessageId(10), MessageId(12)]
+        );
+        assert_eq!(
+            unsettled.settle(Deliveries::UpTo(DeliveryId(99))),
+            [MessageId(13), MessageId(14)]
+        );
+        assert_eq!(unsettled.settle(Deliveries::One(DeliveryId(0))), []);
+        assert_eq!(unsettled.push(MessageId(20)), DeliveryId(6));
+        assert_eq!(unsettled.drain(), [MessageId(20)]);
+        assert!(unsettled.is_empty());
+    }
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A queue: the messages on it, where each of them is in its life there, and who consumes.
+
+pub mod consumer;
+pub mod dispatch;
+pub mod ready;
+mod redelivery;
+mod settle;
+mod subscribe;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::address::routing_type::RoutingType;
+use crate::id::{AddressId, ConnectionId, MessageId, QueueId};
+use crate::message::Message;
+use crate::selector::Selector;
+use crate::storage::record::QueueRecord;
+use consumer::{Consumer, ConsumerKey};
+use ready::Ready;
+
+/// What an operator or a client may choose about a queue beyond its name, filter and routing type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QueueOptions {
+    /// Consumers it may have at once; `None`: any number.
+    pub max_consumers: Option<u32>,
+    /// Emptied when the last consumer leaves.
+    pub purge_on_no_consumers: bool,
+    /// Takes messages at all.
+    pub enabled: bool,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        Self {
+            max_consumers: None,
+            purge_on_no_consumers: false,
+            enabled: true,
+        }
+    }
+}
+
+impl QueueOptions {
+    /// As name and value, for the log; only what differs from the default.
+    pub fn to_record(self) -> Vec<(Arc<str>, Arc<str>)> {
+        let mut options: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+        if !self.enabled {
+            options.push(("enabled".into(), "false".into()));
+        }
+        if let Some(max) = self.max_consumers {
+            options.push(("max-consumers".into(), max.to_string().into()));
+        }
+        if self.purge_on_no_consumers {
+            options.push(("purge-on-no-consumers".into(), "true".into()));
+        }
+        options
+    }
+
+    /// Back from the log; names of a later version are left out.
+    pub fn from_record(record: &[(Arc<str>, Arc<str>)]) -> Self {
+        let mut options = Self::default();
+        for (name, value) in record {
+            match &**name {
+                "enabled" => options.enabled = &**value == "true",
+                "max-consumers" => options.max_consumers = value.parse().ok(),
+                "purge-on-no-consumers" => options.purge_on_no_consumers = &**value == "true",
+                _ => {}
+            }
+        }
+        options
+    }
+}
+
+/// Where a message is in its life on a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Behind the gate, or in the hands of the engine; ends with [`Queue::release`].
+    Held,
+    /// May be delivered.
+    Ready,
+    /// Not before its time.
+    Scheduled,
+    /// With a consumer or an open transaction.
+    Delivering,
+}
+
+/// One message on one queue.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Deliveries without success so far.
+    pub attempts: u32,
+    /// Not to be delivered before this, ms since 1970; 0 = at once.
+    pub scheduled: u64,
+    /// Where it is.
+    pub place: Place,
+    /// The connection that sent it, for `no-local`; unknown (0) after a restart.
+    pub origin: ConnectionId,
+}
+
+/// How many messages went where since the broker started.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counters {
+    /// Came in.
+    pub added: u64,
+    /// Were acknowledged.
+    pub acknowledged: u64,
+    /// Expired.
+    pub expired: u64,
+    /// Went to the dead-letter address or were dropped after their last attempt.
+    pub killed: u64,
+}
+
+/// A queue.
+///
+/// *Invariants*: an id is in `ready` exactly if its entry says [`Place::Ready`]; `bytes` is the sum of the sizes of all
+/// entries; every entry with an expiration is in `expiring`.
+#[derive(Debug)]
+pub struct Queue {
+    /// What the log says of it.
+    pub record: QueueRecord,
+    /// The name of its address.
+    pub address: Arc<str>,
+    /// Is in the log, and so are its durable messages.
+    pub durable: bool,
+    /// Goes with the consumer that made it.
+    pub temporary: bool,
+    /// Comes from the configuration.
+    pub configured: bool,
+    /// Options, typed.
+    pub options: QueueOptions,
+    /// Parsed filter; `None`: everything enters.
+    pub filter: Option<Selector>,
+    /// The filter cannot be parsed: nothing enters.
+    pub filter_broken: bool,
+    /// Since when it has had no consumer, ms since 1970; `None`: never had one, or has one now.
+    pub unused_since: Option<u64>,
+    /// Counted since start.
+    pub counters: Counters,
+    pub(crate) consumers: BTreeMap<ConsumerKey, Consumer>,
+    pub(crate) last_served: Option<ConsumerKey>,
+    entries: FxHashMap<MessageId, Entry>,
+    ready: Ready,
+    expiring: BTreeSet<(u64, MessageId)>,
+    bytes: u64,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub fn new(record: QueueRecord, address: Arc<str>, durable: bool) -> Self {
+        let (filter, filter_broken) = match Selector::parse(&record.filter) {
+            Ok(filter) => (filter, false),
+            Err(_) => (None, true),
+        };
+        Self {
+            address,
+            durable,
+            temporary: false,
+            configured: false,
+            options: QueueOptions::from_record(&record.options),
+            filter,
+            filter_broken,
+            unused_since: None,
+            counters: Counters::default(),
+            consumers: BTreeMap::new(),
+            last_served: None,
+            entries: FxHashMap::default(),
+            ready: Ready::default(),
+            expiring: BTreeSet::new(),
+            bytes: 0,
+            record,
+        }
+    }
+
+    /// Replaces what the log says of it; messages and consumers stay.
+    pub(crate) fn replace_record(&mut self, record: QueueRecord) {
+        self.options = QueueOptions::from_record(&record.options);
+        if record.filter != self.record.filter {
+            let parsed = Selector::parse(&record.filter);
+            self.filter_broken = parsed.is_err();
+            self.filter = parsed.unwrap_or(None);
+        }
+        self.record = record;
+    }
+
+    /// Its number.
+    pub fn id(&self) -> QueueId {
+        self.record.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.record.name
+    }
+
+    /// Its address's number.
+    pub fn address_id(&self) -> AddressId {
+        self.record.address
+    }
+
+    /// Its routing type.
+    pub fn routing(&self) -> RoutingType {
+        self.record.routing
+    }
+
+    /// Whether it wants the message.
+    pub fn accepts(&self, message: &Message) -> bool {
+        self.options.enabled
+            && !self.filter_broken
+            && self.filter.as_ref().is_none_or(|f| f.matches(message))
+    }
+
+    /// Whether a durable message on it stands in the log.
+    pub fn logs(&self, message: &Message) -> bool {
+        self.durable && message.durable
+    }
+
+    /// Messages on it, wherever they are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Nothing is on it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Messages ready for delivery.
+    pub fn ready_len(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Bytes of all messages on it.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// A message on it.
+    pub fn entry(&self, id: MessageId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    /// Every message on it, oldest first. For scans and tests, not for the turn: it sorts.
+    pub fn sorted(&self) -> Vec<(MessageId, &Entry)> {
+        let mut all: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(id, entry)| (*id, entry))
+            .collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all
+    }
+
+    /// Puts a message on the queue, held; replaces what the log said of it before.
+    pub(crate) fn put(&mut self, message: Arc<Message>, attempts: u32, scheduled: u64) {
+        let id = message.id;
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.attempts = attempts;
+            entry.scheduled = scheduled;
+            return;
+        }
+        self.bytes += message.size();
+        if message.expiration != 0 {
+            self.expiring.insert((message.expiration, id));
+        }
+        self.counters.added += 1;
+        let origin = ConnectionId::default();
+        self.entries.insert(
+            id,
+            Entry {
+                message,
+                attempts,
+                scheduled,
+                place: Place::Held,
+                origin,
+            },
+        );
+    }
+
+    /// Takes a message off the queue for good.
+    pub(crate) fn take(&mut self, id: MessageId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        if entry.place == Place::Ready {
+            self.ready.remove(entry.message.priority, id);
+        }
+        if entry.message.expiration != 0 {
+            self.expiring.remove(&(entry.message.expiration, id));
+        }
+        self.bytes -= entry.message.size();
+        Some(entry)
+    }
+
+    pub(crate) fn entry_mut(&mut self, id: MessageId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    /// Lets a held or scheduled message be delivered: at once, or (`Some`) not before its time.
+    pub(crate) fn release(&mut self, id: MessageId, wall: u64) -> Option<u64> {
+        let entry = self.entries.get_mut(&id)?;
+        if matches!(entry.place, Place::Ready | Place::Delivering) {
+            return None;
+        }
+        if entry.scheduled > wall {
+            entry.place = Place::Scheduled;
+            return Some(entry.scheduled);
+        }
+        entry.place = Place::Ready;
+        self.ready.insert(entry.message.priority, id);
+        self.forget_scan(id);
+        None
+    }
+
+    /// Takes a message out of delivery without deciding anything: it is held until [`Queue::release`].
+    pub(crate) fn hold(&mut self, id: MessageId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            if entry.place == Place::Ready {
+                self.ready.remove(entry.message.priority, id);
+            }
+            entry.place = Place::Held;
+        }
+    }
+
+    /// Messages that have expired by `wall` and are with nobody, at most `limit`.
+    pub(crate) fn expired(&self, wall: u64, limit: usize) -> Vec<MessageId> {
+        let due = self.expiring.range(..=(wall, MessageId(u64::MAX)));
+        let idle = due.filter(|(_, id)| {
+            self.entries
+                .get(id)
+                .is_some_and(|e| e.place != Place::Delivering)
+        });
+        idle.map(|(_, id)| *id).take(limit).collect()
+    }
+
+    /// Checks the invariants; for the simulator and tests.
+    ///
+    /// # Panics
+    /// If one does not hold.
+    pub fn check(&self) {
+        let ready: Vec<_> = self.ready.iter().collect();
+        assert!(
+            ready
+                .iter()
+                .all(|id| self.entries[id].place == Place::Ready),
+            "{}: ready without place",
+            self.name()
+        );
+        let places = self
+            .entries
+            .values()
+            .filter(|entry| entry.place == Place::Ready)
+            .count();
+        assert_eq!(
+            ready.len(),
+            places,
+            "{}: places and ready list differ",
+            self.name()
+        );
+        assert_eq!(
+            self.bytes,
+            self.entries.values().map(|e| e.message.size()).sum::<u64>(),
+            "{}: bytes",
+            self.name()
+        );
+        let delivering = self
+            .entries
+            .values()
+            .filter(|entry| entry.place == Place::Delivering)
+            .count();
+        let unsettled: usize = self
+            .consumers
+            .values()
+            .map(|consumer| consumer.unsettled.len())
+            .sum();
+        assert!(
+            unsettled <= delivering,
+            "{}: more unsettled than delivering",
+            self.name()
+        );
+    }
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Delivery attempts: another try after a while, and the dead-letter address after the last (manual, chapter Message
+//! Redelivery and Undelivered Messages). Expired messages take the same way to the expiry address.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::lifecycle::NewQueue;
+use crate::address::routing_type::RoutingType;
+use crate::address::settings::AddressSettings;
+use crate::engine::{Engine, Turn, Unit};
+use crate::id::{AddressId, ConnectionId, MessageId, QueueId};
+use crate::message::Message;
+use crate::message::properties::{self, Value};
+use crate::notice::Notice;
+use crate::queue::QueueOptions;
+use crate::routing::{Routed, Target};
+use crate::storage::record::Record;
+
+/// Why a message is copied to another address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cause {
+    Dead,
+    Expired,
+}
+
+/// Names and switches for the queues that are made as messages die or expire.
+struct Undelivered<'a> {
+    address: Option<&'a str>,
+    auto_create: bool,
+    prefix: &'a str,
+    suffix: &'a str,
+}
+
+impl Cause {
+    fn of(self, settings: &AddressSettings) -> Undelivered<'_> {
+        match self {
+            Self::Dead => Undelivered {
+                address: settings.dead_letter_address.as_deref(),
+                auto_create: settings.auto_create_dead_letter_resources,
+                prefix: &settings.dead_letter_queue_prefix,
+                suffix: &settings.dead_letter_queue_suffix,
+            },
+            Self::Expired => Undelivered {
+                address: settings.expiry_address.as_deref(),
+                auto_create: settings.auto_create_expiry_resources,
+                prefix: &settings.expiry_queue_prefix,
+                suffix: &settings.expiry_queue_suffix,
+            },
+        }
+    }
+}
+
+impl Engine {
+    /// A delivery has failed: the message waits its redelivery delay, or is dead.
+    pub(crate) fn try_again(
+        &mut self,
+        from: Option<ConnectionId>,
+        queue_id: QueueId,
+        message: MessageId,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(settings) = self.settings_of_queue(queue_id) else {
+            return;
+        };
+        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+            return;
+        };
+        let Some(entry) = queue.entry(message) else {
+            return;
+        };
+        let attempts = entry.attempts + 1;
+        let logs = queue.logs(&entry.message);
+        if settings
+            .max_delivery_attempts
+            .is_some_and(|max| max > 0 && attempts >= max)
+        {
+            self.dead_letter(from, queue_id, message, turn);
+            return;
+        }
+        queue.hold(message);
+        let delay = redelivery_delay(&settings, attempts, self.random.number());
+        let at = if delay.is_zero() {
+            0
+        } else {
+            turn.now.wall.saturating_add(millis(delay))
+        };
+        let mut unit = Unit::new();
+        if self
+            .settings
+            .max_redelivery_records
+            .is_none_or(|max| attempts <= max)
+        {
+            unit.push(Record::DeliveryCount {
+                queue: queue_id,
+                message,
+                count: attempts,
+            });
+        }
+        if at != 0 {
+            unit.push(Record::Scheduled {
+                queue: queue_id,
+                message,
+                at,
+            });
+        }
+        if logs {
+            self.commit(from, &unit, false, turn);
+        }
+        if let Some(entry) = self
+            .state
+            .queues
+            .get_mut(queue_id)
+            .and_then(|queue| queue.entry_mut(message))
+        {
+            entry.attempts = attempts;
+            entry.scheduled = at;
+        }
+        self.make_ready(queue_id, message, turn.now);
+    }
+
+    /// The message has used up its attempts, or its consumer wants it never to come back.
+    pub(crate) fn dead_letter(
+        &mut self,
+        from: Option<ConnectionId>,
+        queue_id: QueueId,
+        message: MessageId,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+            return;
+        };
+        let Some(entry) = queue.entry(message) else {
+            return;
+        };
+        let attempts = entry.attempts + 1;
+        queue.counters.killed += 1;
+        let name = queue.name().clone();
+        let notice = match self.copy_away(from, queue_id, message, Cause::Dead, turn) {
+            Some(address) => Notice::DeadLettered {
+                queue: name,
+                address,
+                message,
+                attempts,
+            },
+            None => Notice::DroppedAfterAttempts {
+                queue: name,
+                message,
+                attempts,
+            },
+        };
+        turn.notices.push(notice);
+    }
+
+    /// The message has expired.
+    pub(crate) fn expire_message(
+        &mut self,
+        queue_id: QueueId,
+        message: MessageId,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(queue) = self.state.queues.get_mut(queue_id) {
+            queue.counters.expired += 1;
+        }
+        self.copy_away(None, queue_id, message, Cause::Expired, turn);
+    }
+
+    /// Moves a message to the dead-letter or expiry address, in one unit; where there is none, or nothing takes it
+    /// there, it is dropped. Returns the address it went to.
+    fn copy_away(
+        &mut self,
+        from: Option<ConnectionId>,
+        queue_id: QueueId,
+        message: MessageId,
+        cause: Cause,
+        turn: &mut Turn<'_>,
+    ) -> Option<Arc<str>> {
+        let settings = self.settings_of_queue(queue_id)?;
+        let queue = self.state.queues.get(queue_id)?;
+        let entry = queue.entry(message)?;
+        let (original, from_address) = (entry.message.clone(), queue.address.clone());
+        let copy = copy_of(
+            &original,
+            queue.name(),
+            queue.routing(),
+            cause,
+            turn.now.wall,
+        );
+        let routed = self
+            .undelivered_target(&settings, &from_address, cause, turn)
+            .map(|(address, name)| {
+                let copy = Message {
+                    address: name.clone(),
+                    ..copy
+                };
+                (
+                    self.route(
+                        copy,
+                        Target {
+                            address,
+                            queue: None,
+                        },
+                        None,
+                        turn,
+                    ),
+                    name,
+                )
+            });
+        let mut unit = Unit::new();
+        if let Some((routed, _)) = &routed {
+            routed.records(&mut unit);
+        }
+        self.acknowledgement(queue_id, message, &mut unit);
+        self.commit(from, &unit, true, turn);
+        let (routed, name) = routed?;
+        let reached = !routed.logged.is_empty() || !routed.volatile.is_empty();
+        self.arrive(from, routed, turn);
+        reached.then_some(name)
+    }
+
+    /// For a message that reached no queue and whose address sends such messages to its dead-letter address.
+    pub(crate) fn dead_letter_of(
+        &mut self,
+        message: &Message,
+        address: AddressId,
+        turn: &mut Turn<'_>,
+    ) -> Option<Routed> {
+        let of = self.state.addresses.get(address)?;
+        let (settings, name) = (of.settings.clone(), of.record.name.clone());
+        if settings.dead_letter_address.as_deref() == Some(&*name) {
+            return None;
+        }
+        let (target, target_name) = self.undelivered_target(&settings, &name, Cause::Dead, turn)?;
+        let copy = copy_of(
+            message,
+            "",
+            RoutingType::Multicast,
+            Cause::Dead,
+            turn.now.wall,
+        );
+        let copy = Message {
+            address: target_name,
+            ..copy
+        };
+        Some(self.route(
+            copy,
+            Target {
+                address: target,
+                queue: None,
+            },
+            None,
+            turn,
+        ))
+    }
+
+    /// The dead-letter or expiry address, with its queue made if the settings say so.
+    fn undelivered_target(
+        &mut self,
+        settings: &AddressSettings,
+        from_address: &str,
+        cause: Cause,
+        turn: &mut Turn<'_>,
+    ) -> Option<(AddressId, Arc<str>)> {
+        let undelivered = cause.of(settings);
+        let name: Arc<str> = undelivered
+            .address
+            .filter(|name| !name.is_empty() && *name != from_address)?
+            .into();
+        if undelivered.auto_create {
+            let address = self.give_routing(None, &name, &[RoutingType::Multicast], true, turn);
+            let queue: Arc<str> =
+                format!("{}{from_address}{}", undelivered.prefix, undelivered.suffix).into();
+            if self.state.queues.named(&queue).is_none() {
+                let quoted = from_address.replace('\'', "''");
+                let new = NewQueue {
+                    name: queue,
+                    address,
+                    routing: RoutingType::Multicast,
+                    filter: format!("{} = '{quoted}'", properties::ORIGINAL_ADDRESS).into(),
+                    user: "".into(),
+                    options: QueueOptions::default(),
+                    durable: true,
+                    auto_created: true,
+                };
+                self.create_queue(None, new, turn);
+            }
+            return Some((address, name));
+        }
+        Some((self.state.addresses.id(&name)?, name))
+    }
+
+    fn settings_of_queue(&self, queue: QueueId) -> Option<Arc<AddressSettings>> {
+        let queue = self.state.queues.get(queue)?;
+        Some(
+            self.state
+                .addresses
+                .get(queue.address_id())?
+                .settings
+                .clone(),
+        )
+    }
+}
+
+/// A message as it stands in a dead-letter or expiry address: the same, with where it came from (manual, chapter
+/// Copied Message Properties), and without an expiry of its own.
+fn copy_of(
+    message: &Message,
+    queue: &str,
+    routing: RoutingType,
+    cause: Cause,
+    wall: u64,
+) -> Message {
+    const REPLACED: &[&str] = &[
+        properties::ORIGINAL_ADDRESS,
+        properties::ORIGINAL_QUEUE,
+        properties::ORIGINAL_MESSAGE_ID,
+        properties::ORIGINAL_ROUTING_TYPE,
+        properties::ACTUAL_EXPIRY,
+        properties::SCHEDULED_DELIVERY,
+        properties::DUPLICATE_ID,
+    ];
+    let mut properties = message.properties.without(REPLACED);
+    let id = i64::try_from(message.id.0).unwrap_or(i64::MAX);
+    properties.push(properties::ORIGINAL_ADDRESS, Value::Text(&message.address));
+    properties.push(properties::ORIGINAL_QUEUE, Value::Text(queue));
+    properties.push(properties::ORIGINAL_MESSAGE_ID, Value::Long(id));
+    properties.push(
+        properties::ORIGINAL_ROUTING_TYPE,
+        Value::Byte(i8::from(routing == RoutingType::Anycast)),
+    );
+    if cause == Cause::Expired {
+        properties.push(
+            properties::ACTUAL_EXPIRY,
+            Value::Long(i64::try_from(wall).unwrap_or(i64::MAX)),
+        );
+    }
+    Message {
+        expiration: 0,
+        properties: properties.finish(),
+        ..message.clone()
+    }
+}
+
+/// The wait before attempt `attempts + 1`: `redelivery-delay` × multiplier for each attempt after the first, within
+/// `max-redelivery-delay`, spread by the collision-avoidance factor.
+fn redelivery_delay(settings: &AddressSettings, attempts: u32, random: u64) -> Duration {
+    let mut delay = settings.redelivery_delay;
+    let max = settings.max_redelivery_delay;
+    for _ in 1..attempts.min(64) {
+        delay = settings.redelivery_delay_multiplier.times(delay);
+        if delay >= max {
+            break;
+        }
+    }
+    let spread = settings.redelivery_collision_avoidance_factor.times(delay);
+    if !spread.is_zero() {
+        let part = Duration::from_millis(random % (2 * millis(spread)).max(1));
+        delay = (delay + part).saturating_sub(spread);
+    }
+    if max.is_zero() { delay } else { delay.min(max) }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What becomes of delivered messages: acknowledged, given back, tried again, or dead.
+
+use crate::command::{Outcome, Settle};
+use crate::engine::{Engine, Turn, Unit};
+use crate::event::Refusal;
+use crate::id::{ConnectionId, ConsumerId, MessageId, QueueId};
+use crate::storage::record::Record;
+use crate::transaction::Operation;
+
+impl Engine {
+    /// A consumer says what became of deliveries.
+    pub(crate) fn settle(
+        &mut self,
+        from: ConnectionId,
+        id: ConsumerId,
+        settle: Settle,
+        turn: &mut Turn<'_>,
+    ) {
+        let end = self.try_settle(from, id, settle, turn);
+        self.answer(from, settle.ticket, end, turn);
+    }
+
+    fn try_settle(
+        &mut self,
+        from: ConnectionId,
+        id: ConsumerId,
+        settle: Settle,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refusal> {
+        let client = self.clients.get(&from).ok_or(Refusal::Unknown("client"))?;
+        let queue_id = *client
+            .consumers
+            .get(&id)
+            .ok_or(Refusal::Unknown("consumer"))?;
+        if settle
+            .transaction
+            .is_some_and(|transaction| !client.transactions.contains_key(&transaction))
+        {
+            return Err(Refusal::Unknown("transaction"));
+        }
+        let queue = self
+            .state
+            .queues
+            .get_mut(queue_id)
+            .ok_or(Refusal::Unknown("queue"))?;
+        let consumer = queue
+            .consumers
+            .get_mut(&(from, id))
+            .ok_or(Refusal::Unknown("consumer"))?;
+        let messages = consumer.unsettled.settle(settle.deliveries);
+        if messages.is_empty() {
+            return Err(Refusal::Unknown("delivery"));
+        }
+        match settle.transaction {
+            Some(transaction) => {
+                let operation = Operation::Settle {
+                    queue: queue_id,
+                    messages,
+                    outcome: settle.outcome,
+                };
+                self.add_operation(from, transaction, operation, 0)?;
+            }
+            None => self.settle_messages(
+                Some(from),
+                queue_id,
+                &messages,
+                settle.outcome,
+                settle.ticket.is_some(),
+                turn,
+            ),
+        }
+        // Room among the unsettled ones may be what held the consumer back.
+        self.mark_dirty(queue_id);
+        Ok(())
+    }
+
+    /// Carries out an outcome for messages nobody else holds. `confirmed`: somebody waits to hear that it is durable.
+    pub(crate) fn settle_messages(
+        &mut self,
+        from: Option<ConnectionId>,
+        queue: QueueId,
+        messages: &[MessageId],
+        outcome: Outcome,
+        confirmed: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        match outcome {
+            Outcome::Accepted => self.acknowledge(from, queue, messages, confirmed, turn),
+            Outcome::Released => self.give_back(queue, messages, turn),
+            Outcome::Failed => messages
+                .iter()
+                .for_each(|message| self.try_again(from, queue, *message, turn)),
+            Outcome::Rejected => messages
+                .iter()
+                .for_each(|message| self.dead_letter(from, queue, *message, turn)),
+        }
+    }
+
+    fn acknowledge(
+        &mut self,
+        from: Option<ConnectionId>,
+        queue_id: QueueId,
+        messages: &[MessageId],
+        confirmed: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        let mut unit = Unit::new();
+        for message in messages {
+            self.acknowledgement(queue_id, *message, &mut unit);
+        }
+        let sync = confirmed && self.settings.sync_non_transactional;
+        self.commit(from, &unit, sync, turn);
+    }
+
+    /// Takes a message off a queue: by a record if it stands in the log, else at once.
+    pub(crate) fn acknowledgement(
+        &mut self,
+        queue_id: QueueId,
+        message: MessageId,
+        unit: &mut Unit,
+    ) {
+        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+            return;
+        };
+        let Some(entry) = queue.entry(message) else {
+            return;
+        };
+        let logs = queue.logs(&entry.message);
+        queue.counters.acknowledged += 1;
+        if logs {
+            unit.push(Record::Acknowledge {
+                queue: queue_id,
+                message,
+            });
+        } else {
+            queue.take(message);
+        }
+    }
+
+    fn give_back(&mut self, queue_id: QueueId, messages: &[MessageId], turn: &mut Turn<'_>) {
+        for message in messages {
+            if let Some(queue) = self.state.queues.get_mut(queue_id) {
+                queue.hold(*message);
+            }
+            self.make_ready(queue_id, *message, turn.now);
+        }
+    }
+}

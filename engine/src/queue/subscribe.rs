@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Consumers come and go: which queue they read, who may, and what happens to a queue that loses its last one.
+
+use std::sync::Arc;
+
+use super::QueueOptions;
+use super::consumer::{Consumer, ConsumerKey};
+use crate::address::lifecycle::NewQueue;
+use crate::address::name::split_fqqn;
+use crate::address::routing_type::RoutingType;
+use crate::command::{ConsumerOpen, Credit, Outcome, Subscription};
+use crate::engine::{Engine, Turn};
+use crate::event::Refusal;
+use crate::gate::Held;
+use crate::id::{AddressId, ConnectionId, ConsumerId, QueueId};
+use crate::security::permissions::Permission;
+use crate::selector::Selector;
+
+impl Engine {
+    /// A client wants to consume.
+    pub(crate) fn open_consumer(
+        &mut self,
+        from: ConnectionId,
+        id: ConsumerId,
+        open: &ConsumerOpen,
+        turn: &mut Turn<'_>,
+    ) {
+        let ticket = open.ticket;
+        let end = self.try_open_consumer(from, id, open, turn);
+        let opened = end.as_ref().ok().copied();
+        self.answer(from, Some(ticket), end.map(|_| ()), turn);
+        if let Some(queue) = opened {
+            let position = self.last_position(from);
+            if self.gate.is_open(position) {
+                self.activate_consumer((from, id), queue);
+            } else {
+                self.gate.hold(position, Held::Consumer((from, id), queue));
+            }
+        }
+    }
+
+    /// From now on the consumer may be given messages.
+    pub(crate) fn activate_consumer(&mut self, key: ConsumerKey, queue: QueueId) {
+        let Some(consumer) = self
+            .state
+            .queues
+            .get_mut(queue)
+            .and_then(|queue| queue.consumers.get_mut(&key))
+        else {
+            return;
+        };
+        consumer.active = true;
+        self.mark_dirty(queue);
+    }
+
+    fn try_open_consumer(
+        &mut self,
+        from: ConnectionId,
+        id: ConsumerId,
+        open: &ConsumerOpen,
+        turn: &mut Turn<'_>,
+    ) -> Result<QueueId, Refusal> {
+        let client = self.clients.get(&from).ok_or(Refusal::Unknown("client"))?;
+        if client.consumers.contains_key(&id) {
+            return Err(Refusal::Unknown("free consumer id"));
+        }
+        if client.consumers.len() >= self.settings.limits.consumers {
+            return Err(Refusal::LimitReached("consumers of one connection"));
+        }
+        let selector = Selector::parse(&open.selector)
+            .map_err(|error| Refusal::InvalidSelector(error.to_string()))?;
+        self.authorize(from, open.session, Permission::Consume, &open.address)?;
+        let queue_id = self.source(from, open, turn)?;
+        let own_subscription = self
+            .state
+            .queues
+            .get(queue_id)
+            .is_some_and(|queue| *queue.record.filter == *open.selector);
+        let queue = self
+            .state
+            .queues
+            .get_mut(queue_id)
+            .ok_or_else(|| Refusal::QueueMissing(open.address.clone()))?;
+        if queue
+            .options
+            .max_consumers
+            .is_some_and(|max| queue.consumers.len() >= max as usize)
+        {
+            return Err(Refusal::MaxConsumers(queue.name().clone()));
+        }
+        let selector = if own_subscription { None } else { selector };
+        let consumer = Consumer::new(
+            open.session,
+            selector,
+            open.no_local,
+            open.priority,
+            open.credit,
+        );
+        queue.consumers.insert((from, id), consumer);
+        queue.unused_since = None;
+        if let Some(client) = self.clients.get_mut(&from) {
+            client.consumers.insert(id, queue_id);
+        }
+        Ok(queue_id)
+    }
+
+    /// The queue a consumer reads.
+    fn source(
+        &mut self,
+        from: ConnectionId,
+        open: &ConsumerOpen,
+        turn: &mut Turn<'_>,
+    ) -> Result<QueueId, Refusal> {
+        let (address, queue) = split_fqqn(&open.address);
+        if let Some(queue) = queue {
+            return self.queue_by_fqqn(from, open.session, address, queue, open.routing, turn);
+        }
+        if open.routing != Some(RoutingType::Multicast)
+            && let Some(queue) = self.state.queues.named(address)
+            && queue.routing() == RoutingType::Anycast
+        {
+            return Ok(queue.id());
+        }
+        let (id, routing) =
+            self.address_for_use(from, open.session, &open.address, open.routing, turn)?;
+        match routing {
+            RoutingType::Anycast => self.anycast_source(from, open, id, turn),
+            RoutingType::Multicast => self.subscription(from, open, id, turn),
+        }
+    }
+
+    fn anycast_source(
+        &mut self,
+        from: ConnectionId,
+        open: &ConsumerOpen,
+        id: AddressId,
+        turn: &mut Turn<'_>,
+    ) -> Result<QueueId, Refusal> {
+        let address = self
+            .state
+            .addresses
+            .get(id)
+            .ok_or_else(|| Refusal::AddressMissing(open.address.clone()))?;
+        let is_anycast = |queue: &&QueueId| {
+            self.state
+                .queues
+                .get(**queue)
+                .is_some_and(|queue| queue.routing() == RoutingType::Anycast)
+        };
+        if let Some(queue) = address.queues.iter().find(is_anycast) {
+            return Ok(*queue);
+        }
+        if !address.settings.auto_create_queues {
+            return Err(Refusal::QueueMissing(open.address.clone()));
+        }
+        self.auto_create_queue(
+            from,
+            open.session,
+            open.address.clone(),
+            id,
+            RoutingType::Anycast,
+            turn,
+        )
+    }
+
+    fn subscription(
+        &mut self,
+        from: ConnectionId,
+        open: &ConsumerOpen,
+        address: AddressId,
+        turn: &mut Turn<'_>,
+    ) -> Result<QueueId, Refusal> {
+        let (name, durable, shared) = match &open.subscription {
+            Subscription::Temporary => (Arc::from(self.random.uuid()), false, false),
+            Subscription::Named {
+                queue,
+                durable,
+                shared,
+            } => (queue.clone(), *durable, *shared),
+        };
+        if let Some(existing) = self.state.queues.named(&name) {
+            let same =
+                existing.address_id() == address && *existing.record.filter == *open.selector;
+            if !same || (!shared && !existing.consumers.is_empty()) {
+                return Err(Refusal::SubscriptionInUse(name));
+            }
+            return Ok(existing.id());
+        }
+        let permission = if durable {
+            Permission::CreateDurableQueue
+        } else {
+            Permission::CreateNonDurableQueue
+        };
+        self.authorize(from, open.session, permission, &open.address)?;
+        let new = NewQueue {
+            name,
+            address,
+            routing: RoutingType::Multicast,
+            filter: open.selector.as_str().into(),
+            user: self.user_of(from, open.session),
+            options: QueueOptions {
+                max_consumers: (!shared).then_some(1),
+                ..QueueOptions::default()
+            },
+            durable,
+            auto_created: false,
+        };
+        let id = self.create_queue(Some(from), new, turn);
+        if let Some(queue) = self.state.queues.get_mut(id) {
+            queue.temporary = !durable;
+        }
+        Ok(id)
+    }
+
+    /// A consumer is willing to take more.
+    pub(crate) fn add_credit(&mut self, from: ConnectionId, id: ConsumerId, credit: Credit) {
+        let Some(queue_id) = self
+            .clients
+            .get(&from)
+            .and_then(|client| client.consumers.get(&id))
+            .copied()
+        else {
+            return;
+        };
+        let queue = self.state.queues.get_mut(queue_id);
+        if let Some(consumer) = queue.and_then(|queue| queue.consumers.get_mut(&(from, id))) {
+            consumer.add_credit(credit);
+            self.mark_dirty(queue_id);
+        }
+    }
+
+    /// A consumer leaves: in order, and what it had counts as not delivered; or by a broken connection (`failed`),
+    /// and it counts as an attempt, so that a message that kills its consumers ends in the dead-letter address.
+    pub(crate) fn close_consumer(&mut self, key: ConsumerKey, failed: bool, turn: &mut Turn<'_>) {
+        let Some(queue_id) = self
+            .clients
+            .get_mut(&key.0)
+            .and_then(|client| client.consumers.remove(&key.1))
+        else {
+            return;
+        };
+        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+            return;
+        };
+        let Some(mut consumer) = queue.consumers.remove(&key) else {
+            return;
+        };
+        let unsettled = consumer.unsettled.drain();
+        let last = queue.consumers.is_empty();
+        let (temporary, purge) = (queue.temporary, queue.options.purge_on_no_consumers);
+        if last {
+            queue.unused_since = Some(turn.now.wall);
+        }
+        if last && temporary {
+            self.delete_queue(Some(key.0), queue_id, turn);
+            return;
+        }
+        let outcome = if failed {
+            Outcome::Failed
+        } else {
+            Outcome::Released
+        };
+        self.settle_messages(Some(key.0), queue_id, &unsettled, outcome, false, turn);
+        if last && purge {
+            self.purge(queue_id, turn);
+        }
+        self.mark_dirty(queue_id);
+    }
+
+    /// Empties a queue of everything nobody holds.
+    fn purge(&mut self, id: QueueId, turn: &mut Turn<'_>) {
+        let Some(queue) = self.state.queues.get(id) else {
+            return;
+        };
+        let idle = |entry: &super::Entry| entry.place != super::Place::Delivering;
+        let messages: Vec<_> = queue
+            .sorted()
+            .into_iter()
+            .filter(|(_, e)| idle(e))
+            .map(|(id, _)| id)
+            .collect();
+        self.settle_messages(None, id, &messages, Outcome::Accepted, false, turn);
+    }
+}

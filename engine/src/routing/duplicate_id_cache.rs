@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Duplicate detection: the last ids seen on each address (manual, chapter Duplicate Message Detection).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::storage::record::DuplicateIdRecord;
+
+/// The caches of all addresses.
+#[derive(Debug, Default)]
+pub struct DuplicateIdCaches {
+    by_address: BTreeMap<Arc<str>, DuplicateIdCache>,
+}
+
+/// The ids seen on one address, the oldest forgotten first.
+///
+/// *Invariants*: both maps hold the same ids; never more than the limit given at insertion.
+#[derive(Debug, Default)]
+struct DuplicateIdCache {
+    by_age: BTreeMap<u64, Bytes>,
+    by_id: BTreeMap<Bytes, u64>,
+}
+
+impl DuplicateIdCaches {
+    /// Whether the id was seen on the address.
+    pub fn contains(&self, address: &str, id: &[u8]) -> bool {
+        self.by_address
+            .get(address)
+            .is_some_and(|cache| cache.by_id.contains_key(id))
+    }
+
+    /// Remembers an id; calls `forgotten` with the sequence of every id that has to go for it.
+    pub(crate) fn insert(
+        &mut self,
+        record: &DuplicateIdRecord,
+        limit: usize,
+        mut forgotten: impl FnMut(u64),
+    ) {
+        let cache = self.by_address.entry(record.address.clone()).or_default();
+        if let Some(older) = cache.by_id.insert(record.id.clone(), record.sequence)
+            && older != record.sequence
+        {
+            cache.by_age.remove(&older);
+            forgotten(older);
+        }
+        cache.by_age.insert(record.sequence, record.id.clone());
+        while cache.by_age.len() > limit {
+            let Some((sequence, id)) = cache.by_age.pop_first() else {
+                break;
+            };
+            cache.by_id.remove(&id);
+            forgotten(sequence);
+        }
+    }
+
+    /// Forgets an address; calls `forgotten` with the sequence of each of its ids.
+    pub(crate) fn remove(&mut self, address: &str, forgotten: impl FnMut(u64)) {
+        if let Some(cache) = self.by_address.remove(address) {
+            cache.by_age.into_keys().for_each(forgotten);
+        }
+    }
+
+    /// The entry of that sequence, to be written again.
+    pub(crate) fn record(&self, sequence: u64) -> Option<DuplicateIdRecord> {
+        self.by_address.iter().find_map(|(address, cache)| {
+            let id = cache.by_age.get(&sequence)?.clone();
+            Some(DuplicateIdRecord {
+                address: address.clone(),
+                id,
+                sequence,
+            })
+        })
+    }
+
+    /// All entries by address and age.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, u64, &Bytes)> {
+        self.by_address.iter().flat_map(|(address, cache)| {
+            cache
+                .by_age
+                .iter()
+                .map(move |(age, id)| (address, *age, id))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &'static str, sequence: u64) -> DuplicateIdRecord {
+        DuplicateIdRecord {
+            address: "a".into(),
+            id: Bytes::from_static(id.as_bytes()),
+            sequence,
+        }
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_when_the_cache_is_full_and_replaying_twice_changes_nothing() {
+        let mut caches = DuplicateIdCaches::default();
+        let mut forgotten = Vec::new();
+        for (id, sequence) in [("x", 1), ("y", 2), ("x", 1), ("z", 3)] {
+            caches.insert(&record(id, sequence), 2, |s| forgotten.push(s));
+        }
+        assert_eq!(forgotten, [1]);
+        assert!(
+            !caches.contains("a", b"x") && caches.contains("a", b"y") && caches.contains("a", b"z")
+        );
+        assert!(!caches.contains("b", b"y"));
+        assert_eq!(caches.record(3), Some(record("z", 3)));
+    }
+}

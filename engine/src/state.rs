@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Everything durable, and the one way it changes: [`State::apply`]. Live operation, recovery and a standby call it
+//! with the same records, so they end with the same state.
+
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHasher};
+use smallvec::SmallVec;
+
+use crate::address::registry::Addresses;
+use crate::address::settings::AddressSettings;
+use crate::id::{MessageId, QueueId};
+use crate::message::Message;
+use crate::queue::{Place, Queue};
+use crate::routing::duplicate_id_cache::DuplicateIdCaches;
+use crate::settings::Settings;
+use crate::storage::Liveness;
+use crate::storage::record::{
+    AddressRecord, BranchStart, Key, MessageRecord, QueueRecord, Record, Route,
+};
+
+/// A message of the log and the durable queues it is still on.
+#[derive(Debug)]
+struct Logged {
+    message: Arc<Message>,
+    queues: SmallVec<[QueueId; 1]>,
+}
+
+/// The queues, by number and by name.
+#[derive(Debug, Default)]
+pub struct Queues {
+    by_id: FxHashMap<QueueId, Queue>,
+    by_name: BTreeMap<Arc<str>, QueueId>,
+}
+
+impl Queues {
+    /// The queue of that name.
+    pub fn named(&self, name: &str) -> Option<&Queue> {
+        self.by_id.get(self.by_name.get(name)?)
+    }
+
+    /// The queue of that number.
+    pub fn get(&self, id: QueueId) -> Option<&Queue> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: QueueId) -> Option<&mut Queue> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// All of them by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Queue> {
+        self.by_name.values().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Their numbers by name.
+    pub fn ids(&self) -> Vec<QueueId> {
+        self.by_name.values().copied().collect()
+    }
+}
+
+/// The durable state of a node, and beside it what only lives while the broker runs (non-durable queues and messages,
+/// places, counters), kept in the same queues.
+///
+/// *Invariants*: a message is in `logged` exactly if its record is live in the log; it lists exactly the durable
+/// queues it is on.
+#[derive(Debug)]
+pub struct State {
+    settings: Arc<Settings>,
+    /// Addresses.
+    pub addresses: Addresses,
+    /// Queues.
+    pub queues: Queues,
+    /// Duplicate ids.
+    pub duplicates: DuplicateIdCaches,
+    /// Ids below this one are reserved: they may have been used even if nothing in the log shows them.
+    pub id_counter: u64,
+    highest_id: u64,
+    /// The branch being written.
+    pub branch: Option<BranchStart>,
+    logged: FxHashMap<MessageId, Logged>,
+}
+
+impl State {
+    /// Nothing at all.
+    pub fn new(settings: Arc<Settings>) -> Self {
+        Self {
+            addresses: Addresses::new(settings.wildcard),
+            queues: Queues::default(),
+            duplicates: DuplicateIdCaches::default(),
+            id_counter: 0,
+            highest_id: 0,
+            branch: None,
+            logged: FxHashMap::default(),
+            settings,
+        }
+    }
+
+    /// Messages of the log that are still on a queue.
+    pub fn logged_messages(&self) -> usize {
+        self.logged.len()
+    }
+
+    /// The first id that nothing can have had.
+    pub fn next_free_id(&self) -> u64 {
+        self.id_counter.max(self.highest_id + 1)
+    }
+
+    /// The settings that rule an address, merged.
+    pub fn settings_of(settings: &Settings, address: &str) -> Arc<AddressSettings> {
+        Arc::new(AddressSettings::merged(
+            settings.address_settings.all(address),
+        ))
+    }
+
+    /// Changes the state as the record says. Applying a record again changes nothing.
+    pub fn apply(&mut self, record: &Record, live: &mut Liveness) {
+        match record {
+            Record::Branch(start) => self.branch = Some(start.clone()),
+            Record::Message(record) => self.apply_message(record, live),
+            Record::Acknowledge { queue, message } => {
+                self.apply_acknowledge(*queue, *message, live)
+            }
+            Record::DeliveryCount {
+                queue,
+                message,
+                count,
+            } => {
+                if let Some(entry) = self
+                    .queues
+                    .get_mut(*queue)
+                    .and_then(|queue| queue.entry_mut(*message))
+                {
+                    entry.attempts = *count;
+                }
+            }
+            Record::Scheduled { queue, message, at } => {
+                if let Some(entry) = self
+                    .queues
+                    .get_mut(*queue)
+                    .and_then(|queue| queue.entry_mut(*message))
+                {
+                    entry.scheduled = *at;
+                }
+            }
+            Record::DuplicateId(record) => {
+                let limit = self.id_cache_limit(&record.address);
+                self.duplicates.insert(record, limit, |sequence| {
+                    live.dead(Key::DuplicateId(sequence))
+                });
+            }
+            Record::Address(record) => self.put_address(record.clone()),
+            Record::AddressRemoved(id) => {
+                if let Some(address) = self.addresses.get(*id) {
+                    self.duplicates.remove(&address.record.name, |sequence| {
+                        live.dead(Key::DuplicateId(sequence))
+                    });
+                }
+                self.addresses.remove(*id);
+                live.dead(Key::Address(*id));
+            }
+            Record::Queue(record) => self.put_queue(record.clone(), true),
+            Record::QueueRemoved(id) => {
+                self.remove_queue(*id, live);
+                live.dead(Key::Queue(*id));
+            }
+            Record::IdCounter(next) => self.id_counter = self.id_counter.max(*next),
+            Record::Synced(_) => {}
+        }
+    }
+
+    fn apply_message(&mut self, record: &MessageRecord, live: &mut Liveness) {
+        let id = record.message.id;
+        let mut queues = SmallVec::new();
+        for route in &record.routes {
+            if let Some(queue) = self.queues.get_mut(route.queue) {
+                queue.put(record.message.clone(), route.count, route.scheduled);
+                queues.push(route.queue);
+            }
+        }
+        self.highest_id = self.highest_id.max(id.0);
+        if queues.is_empty() {
+            self.logged.remove(&id);
+            live.dead(Key::Message(id));
+        } else {
+            self.logged.insert(
+                id,
+                Logged {
+                    message: record.message.clone(),
+                    queues,
+                },
+            );
+        }
+    }
+
+    fn apply_acknowledge(&mut self, queue: QueueId, message: MessageId, live: &mut Liveness) {
+        if let Some(queue) = self.queues.get_mut(queue) {
+            queue.take(message);
+        }
+        self.unlog(queue, message, live);
+    }
+
+    fn unlog(&mut self, queue: QueueId, message: MessageId, live: &mut Liveness) {
+        let Some(logged) = self.logged.get_mut(&message) else {
+            return;
+        };
+        logged.queues.retain(|other| *other != queue);
+        if logged.queues.is_empty() {
+            self.logged.remove(&message);
+            live.dead(Key::Message(message));
+        }
+    }
+
+    fn id_cache_limit(&self, address: &str) -> usize {
+        let of_address = self
+            .addresses
+            .named(address)
+            .and_then(|address| address.settings.id_cache_size);
+        of_address.unwrap_or(self.settings.id_cache_size) as usize
+    }
+
+    /// Adds an address (also one that is in no log).
+    pub(crate) fn put_address(&mut self, record: AddressRecord) {
+        let settings = self.settings.clone();
+        self.addresses
+            .put(record, |name| Self::settings_of(&settings, name));
+    }
+
+    /// Adds a queue (also one that is in no log), or replaces what is said of it.
+    pub(crate) fn put_queue(&mut self, record: QueueRecord, durable: bool) {
+        let id = record.id;
+        if let Some(queue) = self.queues.by_id.get_mut(&id) {
+            queue.replace_record(record);
+            return;
+        }
+        let address_id = record.address;
+        let Some(address) = self.addresses.get_mut(address_id) else {
+            return;
+        };
+        address.unused_since = None;
+        let name = address.record.name.clone();
+        self.queues.by_name.insert(record.name.clone(), id);
+        self.queues
+            .by_id
+            .insert(id, Queue::new(record, name, durable));
+        self.addresses.bind(address_id, id);
+    }
+
+    /// Removes a queue and everything on it.
+    pub(crate) fn remove_queue(&mut self, id: QueueId, live: &mut Liveness) {
+        let Some(queue) = self.queues.by_id.remove(&id) else {
+            return;
+        };
+        self.queues.by_name.remove(queue.name());
+        self.addresses.unbind(queue.address_id(), id);
+        for (message, entry) in queue.sorted() {
+            if queue.logs(&entry.message) {
+                self.unlog(id, message, live);
+            }
+        }
+    }
+
+    /// What has to be written again to keep a key alive: the record as it would be written now.
+    pub(crate) fn record(&self, key: &Key) -> Option<Record> {
+        Some(match key {
+            Key::Branch => Record::Branch(self.branch.clone()?),
+            Key::Message(id) => Record::Message(self.message_record(*id)?),
+            Key::DuplicateId(sequence) => Record::DuplicateId(self.duplicates.record(*sequence)?),
+            Key::Address(id) => Record::Address(self.addresses.get(*id)?.record.clone()),
+            Key::Queue(id) => Record::Queue(self.queues.get(*id)?.record.clone()),
+            Key::IdCounter => Record::IdCounter(self.id_counter),
+        })
+    }
+
+    fn message_record(&self, id: MessageId) -> Option<MessageRecord> {
+        let logged = self.logged.get(&id)?;
+        let route = |queue: &QueueId| {
+            let entry = self.queues.get(*queue)?.entry(id)?;
+            Some(Route {
+                queue: *queue,
+                count: entry.attempts,
+                scheduled: entry.scheduled,
+            })
+        };
+        let routes = logged.queues.iter().filter_map(route).collect();
+        Some(MessageRecord {
+            message: logged.message.clone(),
+            routes,
+        })
+    }
+
+    /// A number that is equal for two states exactly if (but for collisions) everything durable in them is equal.
+    pub fn durable_digest(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        let mut add = |text: String| hasher.write(text.as_bytes());
+        for address in self.addresses.iter() {
+            add(format!("{:?}", address.record));
+        }
+        for queue in self.queues.iter().filter(|queue| queue.durable) {
+            add(format!("{:?}", queue.record));
+            for (id, entry) in queue.sorted() {
+                if queue.logs(&entry.message) {
+                    add(format!(
+                        "{id} {} {} {:?}",
+                        entry.attempts, entry.scheduled, entry.message
+                    ));
+                }
+            }
+        }
+        for (address, age, id) in self.duplicates.iter() {
+            add(format!("{address} {age} {id:?}"));
+        }
+        hasher.finish()
+    }
+
+    /// Checks the invariants of every queue and of the log's index; for the simulator and tests.
+    ///
+    /// # Panics
+    /// If one does not hold.
+    pub fn check(&self) {
+        let mut on_queues = 0;
+        for queue in self.queues.iter() {
+            queue.check();
+            on_queues += queue
+                .sorted()
+                .iter()
+                .filter(|(_, entry)| queue.logs(&entry.message))
+                .count();
+        }
+        let logged: usize = self.logged.values().map(|logged| logged.queues.len()).sum();
+        assert_eq!(
+            on_queues, logged,
+            "messages on durable queues and messages in the log"
+        );
+    }
+
+    /// After replay: everything held may be delivered now, or at its time. Returns what is scheduled.
+    pub(crate) fn release_all(&mut self, wall: u64) -> Vec<(u64, QueueId, MessageId)> {
+        let mut scheduled = Vec::new();
+        for id in self.queues.ids() {
+            let Some(queue) = self.queues.get_mut(id) else {
+                continue;
+            };
+            let held: Vec<MessageId> = queue
+                .sorted()
+                .into_iter()
+                .filter(|(_, e)| e.place == Place::Held)
+                .map(|(id, _)| id)
+                .collect();
+            for message in held {
+                scheduled.extend(queue.release(message, wall).map(|at| (at, id, message)));
+            }
+        }
+        scheduled
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A message with its places.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::layout::{Reader, Sink};
+use crate::id::{MessageId, QueueId};
+use crate::message::{Kind, Message, Properties};
+
+const DURABLE: u8 = 1;
+const HAS_USER_ID: u8 = 2;
+const ROUTE_BYTES: usize = 20;
+
+/// A message with its places.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MessageRecord {
+    /// Its id is set.
+    pub message: Arc<Message>,
+    /// The durable queues it is on.
+    pub routes: SmallVec<[Route; 1]>,
+}
+
+/// A message's place on one queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// The queue.
+    pub queue: QueueId,
+    /// Attempts so far.
+    pub count: u32,
+    /// Not to be delivered before this, milliseconds since 1970 UTC; 0 = at once.
+    pub scheduled: u64,
+}
+
+/// The address text of the message before, shared with the next one if that has the same: most neighbours do.
+#[derive(Debug, Default)]
+pub(crate) struct LastAddress(Option<Arc<str>>);
+
+impl LastAddress {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        match &self.0 {
+            Some(last) if **last == *text => Arc::clone(last),
+            _ => {
+                let new = Arc::from(text);
+                self.0 = Some(Arc::clone(&new));
+                new
+            }
+        }
+    }
+}
+
+impl MessageRecord {
+    /// Everything but the body's bytes, which follow and end the payload.
+    pub(super) fn encode_envelope(&self, out: &mut impl Sink) {
+        let message = &*self.message;
+        let bits = if message.durable { DURABLE } else { 0 }
+            | if message.user_id.is_some() {
+                HAS_USER_ID
+            } else {
+                0
+            };
+        out.u64(message.id.0);
+        out.u64(message.timestamp);
+        out.u64(message.expiration);
+        out.put(&[message.kind as u8, message.priority, bits, 0]);
+        out.count(self.routes.len());
+        for route in &self.routes {
+            out.u64(route.queue.0);
+            out.u64(route.scheduled);
+            out.u32(route.count);
+        }
+        out.text(&message.address);
+        if let Some(user_id) = &message.user_id {
+            out.text(user_id);
+        }
+        out.block(message.properties.encoded());
+        out.count(message.body.len());
+    }
+
+    pub(super) fn decode(mut from: Reader<'_>, addresses: &mut LastAddress) -> Option<Self> {
+        let id = MessageId(from.u64()?);
+        let timestamp = from.u64()?;
+        let expiration = from.u64()?;
+        let kind = Kind::from_number(from.u8()?)?;
+        let priority = from.u8().filter(|priority| *priority <= 9)?;
+        let bits = from.bits(DURABLE | HAS_USER_ID)?;
+        from.bits(0)?;
+        let routes = decode_routes(&mut from)?;
+        let address = addresses.share(from.text()?);
+        let user_id = match bits & HAS_USER_ID {
+            0 => None,
+            _ => Some(from.shared_text()?),
+        };
+        let properties = decode_properties(from.block()?)?;
+        // An exact copy: a slice would keep the whole segment's buffer alive as long as the message.
+        let body = Bytes::copy_from_slice(from.block()?);
+        from.end()?;
+        let message = Message {
+            id,
+            address,
+            kind,
+            durable: bits & DURABLE != 0,
+            priority,
+            timestamp,
+            expiration,
+            user_id,
+            properties,
+            body,
+        };
+        Some(Self {
+            message: Arc::new(message),
+            routes,
+        })
+    }
+}
+
+fn decode_routes(from: &mut Reader<'_>) -> Option<SmallVec<[Route; 1]>> {
+    let n = from.count(ROUTE_BYTES)?;
+    let mut routes = SmallVec::with_capacity(n);
+    for _ in 0..n {
+        routes.push(Route {
+            queue: QueueId(from.u64()?),
+            scheduled: from.u64()?,
+            count: from.u32()?,
+        });
+    }
+    Some(routes)
+}
+
+fn decode_properties(block: &[u8]) -> Option<Properties> {
+    if block.is_empty() {
+        return Some(Properties::default());
+    }
+    Properties::decode(Bytes::copy_from_slice(block))
+}
