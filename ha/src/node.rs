@@ -65,8 +65,25 @@ impl Node {
         }
     }
 
-    /// Something has happened.
+    /// Something has happened: a turn of one input.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        self.handle_all(now, [input], effects);
+    }
+
+    /// Several things have happened, in this order: one turn, with one batch for the disk and one round of deliveries.
+    pub fn handle_all(
+        &mut self,
+        now: Now,
+        inputs: impl IntoIterator<Item = Input>,
+        effects: &mut Effects,
+    ) {
+        for input in inputs {
+            self.step(now, input, effects);
+        }
+        self.finish(now, effects);
+    }
+
+    fn step(&mut self, now: Now, input: Input, effects: &mut Effects) {
         match input {
             Input::Start => self.start(now, effects),
             Input::Disk(completion) => self.disk(now, completion, effects),
@@ -81,7 +98,6 @@ impl Node {
                 }
             }
         }
-        self.finish(now, effects);
     }
 
     /// When [`Input::Time`] is due at the latest, as things stand at `now`.

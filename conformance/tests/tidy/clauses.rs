@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Clause lists (`conformance/clauses/*.toml`): each clause of a specification has a test that exists, or a reason why not.
+//!
+//! The form is one table per clause, headed `[[clause]]` with an `id`, or `["ID"]`; with `test = "name"`,
+//! `tests = ["name", …]` or `exception = "reason"`.
+
+use std::collections::BTreeSet;
+
+use crate::source::{Source, identifier};
+use crate::tree::File;
+
+#[derive(Default)]
+struct Clause {
+    line: usize,
+    id: String,
+    tests: Vec<String>,
+    exception: Option<String>,
+}
+
+/// Clauses without a test or a reason, with a test that is not there, or listed twice.
+pub fn findings(files: &[File]) -> Vec<String> {
+    let tests = test_names(files);
+    let lists = files.iter().filter(|file| {
+        file.path.starts_with("conformance/clauses/") && file.path.ends_with(".toml")
+    });
+    let mut findings = Vec::new();
+    for list in lists {
+        let mut seen = BTreeSet::new();
+        let clauses = read(&list.text);
+        if clauses.is_empty() {
+            findings.push(format!("{}: lists no clause", list.path));
+        }
+        for clause in clauses {
+            let place = format!("{}:{}: {}", list.path, clause.line, clause.id);
+            let absent = clause
+                .tests
+                .iter()
+                .filter(|name| !tests.contains(name.rsplit("::").next().unwrap_or(name)));
+            findings.extend(absent.map(|name| format!("{place}: no test is called {name}")));
+            match clause.exception.as_deref().map(str::trim) {
+                None if clause.tests.is_empty() => {
+                    findings.push(format!("{place}: neither test nor exception"))
+                }
+                Some("") => findings.push(format!("{place}: an exception gives its reason")),
+                _ => {}
+            }
+            if clause.id.is_empty() || !seen.insert(clause.id.clone()) {
+                findings.push(format!("{place}: an id stands for one clause"));
+            }
+        }
+    }
+    findings
+}
+
+fn read(text: &str) -> Vec<Clause> {
+    let mut clauses: Vec<Clause> = Vec::new();
+    let mut list_open = false;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with('[') && !list_open {
+            let id = line.split('"').nth(1).unwrap_or_default().to_owned();
+            clauses.push(Clause {
+                line: index + 1,
+                id,
+                ..Clause::default()
+            });
+            continue;
+        }
+        let Some(clause) = clauses.last_mut().filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
+        let (key, value) = if list_open {
+            ("tests", line)
+        } else {
+            line.split_once('=').unwrap_or((line, ""))
+        };
+        let value = value.trim();
+        match key.trim() {
+            "id" => clause.id = value.trim_matches('"').to_owned(),
+            "exception" => clause.exception = Some(value.trim_matches('"').to_owned()),
+            "test" | "tests" => {
+                clause
+                    .tests
+                    .extend(value.split('"').skip(1).step_by(2).map(str::to_owned));
+                list_open = (list_open || value.starts_with('[')) && !value.contains(']');
+            }
+            _ => {}
+        }
+    }
+    clauses
+}
+
+/// Names of every `#[test]` function.
+fn test_names(files: &[File]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for file in files.iter().filter(|file| file.is_rust()) {
+        let source = Source::new(&file.text);
+        for (at, _) in source.code.match_indices("#[test]") {
+            let rest = &source.code[at..];
+            let name = rest
+                .find("fn ")
+                .and_then(|offset| identifier(rest[offset + 3..].trim_start()));
+            names.extend(name);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(list: &str) -> Vec<String> {
+        let file = |path: &str, text: &str| File {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
+        findings(&[
+            file("conformance/clauses/stomp.toml", list),
+            file("a/tests/b.rs", "#[test]\nfn real() {}\nfn other() {}"),
+        ])
+    }
+
+    #[test]
+    fn a_clause_needs_a_test_that_exists_or_a_reason() {
+        let sound = "[[clause]]\nid = \"A\"\ntest = \"m::real\"\n[\"B\"]\ntests = [\n  \"real\",\n]\n[[clause]]\nid = \"C\"\nexception = \"why\"";
+        assert!(judge(sound).is_empty(), "{:?}", judge(sound));
+        for broken in [
+            "# nothing",
+            "[[clause]]\nid = \"A\"",
+            "[[clause]]\nid = \"A\"\ntest = \"other\"",
+            "[[clause]]\nid = \"A\"\nexception = \"\"",
+            "[[clause]]\nid = \"A\"\ntest = \"real\"\n[[clause]]\nid = \"A\"\ntest = \"real\"",
+        ] {
+            assert_eq!(judge(broken).len(), 1, "{broken}");
+        }
+    }
+}
