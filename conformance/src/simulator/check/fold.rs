@@ -3,6 +3,7 @@
 //! record that is applied twice changes nothing the second time.
 
 use hind_engine::engine::Engine;
+use hind_engine::state::State;
 use hind_engine::storage::Replay;
 use hind_engine::storage::request::{Completion, Request};
 use hind_ha::Node;
@@ -16,19 +17,47 @@ use crate::simulator::settings;
 /// # Errors
 /// It does not.
 pub fn live_is_log(live: &Node, disk: &mut Disk) -> Result<(), Violation> {
-    let live = live.engine().state().durable_digest();
-    let once = fold(disk, 1)?;
-    let twice = fold(disk, 2)?;
-    if live == once && once == twice {
-        return Ok(());
+    let live = live.engine().state();
+    for times in [1, 2] {
+        let folded = fold(disk, times)?;
+        if folded.state().durable_digest() != live.durable_digest() {
+            let difference = difference(live, folded.state());
+            let what = format!("with every record applied {times}×, {difference}");
+            return Err(Violation::new("fold", what));
+        }
     }
-    let what =
-        format!("live {live:016x}, replayed {once:016x}, every record applied twice {twice:016x}");
-    Err(Violation::new("fold", what))
+    Ok(())
+}
+
+/// The first thing two states disagree on, in words.
+fn difference(live: &State, folded: &State) -> String {
+    let (live, folded) = (lines(live), lines(folded));
+    let only = |these: &[String], those: &[String]| these.iter().find(|line| !those.contains(line)).cloned();
+    let (live, folded) = (only(&live, &folded), only(&folded, &live));
+    format!("live has {live:?}, the log has {folded:?}")
+}
+
+/// What is durable, one thing a line.
+fn lines(state: &State) -> Vec<String> {
+    let mut lines: Vec<String> = state.addresses.iter().map(|address| format!("{:?}", address.record)).collect();
+    for queue in state.queues.iter().filter(|queue| queue.durable) {
+        lines.push(format!("{:?}", queue.record));
+        let name = &queue.record.name;
+        for (id, entry) in queue.sorted() {
+            if queue.logs(&entry.message) {
+                let (attempts, scheduled) = (entry.attempts, entry.scheduled);
+                lines.push(format!("{name} {id} attempts {attempts} scheduled {scheduled}"));
+            }
+        }
+    }
+    for (address, age, id) in state.duplicates.iter() {
+        lines.push(format!("{address} {age} {id:?}"));
+    }
+    lines
 }
 
 /// What the log on this disk says, with each record applied so many `times` in a row.
-fn fold(disk: &mut Disk, times: u32) -> Result<u64, Violation> {
+fn fold(disk: &mut Disk, times: u32) -> Result<Engine, Violation> {
     let mut engine = Engine::new(settings::node().engine, 0);
     let mut replay = Replay::new(disk.files().map(|(segment, _)| segment).collect());
     while let Some(segment) = replay.next_segment() {
@@ -42,5 +71,5 @@ fn fold(disk: &mut Disk, times: u32) -> Result<u64, Violation> {
             read.map_err(|damage| Violation::new("fold", damage.to_string()))?;
         }
     }
-    Ok(engine.state().durable_digest())
+    Ok(engine)
 }

@@ -324,7 +324,7 @@ impl Model {
                 let next = self.messages.len();
                 let place = self.subscriptions[subscription.0].place;
                 let place = &mut self.places[place.0];
-                place.breaks += u32::from(!orderly);
+                place.breaks += 1;
                 place.deleted |= place.kind == Kind::Temporary;
                 if !orderly && self.subscriptions[subscription.0].mode == AckMode::Auto {
                     place.lost_below = next;
