@@ -94,6 +94,7 @@ impl Engine {
     /// messages be delivered.
     pub fn start(&mut self, durable: Position, turn: &mut Turn<'_>) {
         self.gate.open_to(durable);
+        self.state.forget_unnamed(turn.storage.live());
         self.next_id = self.state.next_free_id();
         self.scheduled.extend(self.state.release_all(turn.now.wall));
         self.deploy(turn);

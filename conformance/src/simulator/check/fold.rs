@@ -32,21 +32,29 @@ pub fn live_is_log(live: &Node, disk: &mut Disk) -> Result<(), Violation> {
 /// The first thing two states disagree on, in words.
 fn difference(live: &State, folded: &State) -> String {
     let (live, folded) = (lines(live), lines(folded));
-    let only = |these: &[String], those: &[String]| these.iter().find(|line| !those.contains(line)).cloned();
+    let only = |these: &[String], those: &[String]| {
+        these.iter().find(|line| !those.contains(line)).cloned()
+    };
     let (live, folded) = (only(&live, &folded), only(&folded, &live));
     format!("live has {live:?}, the log has {folded:?}")
 }
 
 /// What is durable, one thing a line.
 fn lines(state: &State) -> Vec<String> {
-    let mut lines: Vec<String> = state.addresses.iter().map(|address| format!("{:?}", address.record)).collect();
+    let mut lines: Vec<String> = state
+        .addresses
+        .iter()
+        .map(|address| format!("{:?}", address.record))
+        .collect();
     for queue in state.queues.iter().filter(|queue| queue.durable) {
         lines.push(format!("{:?}", queue.record));
         let name = &queue.record.name;
         for (id, entry) in queue.sorted() {
             if queue.logs(&entry.message) {
                 let (attempts, scheduled) = (entry.attempts, entry.scheduled);
-                lines.push(format!("{name} {id} attempts {attempts} scheduled {scheduled}"));
+                lines.push(format!(
+                    "{name} {id} attempts {attempts} scheduled {scheduled}"
+                ));
             }
         }
     }
