@@ -290,11 +290,17 @@ impl State {
         }
     }
 
-    /// After replay: queues whose record has not come were removed long ago, and their messages with them.
-    pub(crate) fn forget_unnamed(&mut self, live: &mut Liveness) {
+    /// After replay: queues whose own record has not come were removed long ago, and their messages with them; so were
+    /// addresses that duplicate ids are known of and that are not there, or were made after those ids.
+    pub(crate) fn forget_strays(&mut self, live: &mut Liveness) {
         for id in self.unnamed.clone() {
             self.remove_queue(id, live);
         }
+        let addresses = &self.addresses;
+        self.duplicates.retain(
+            |address, sequence| addresses.id(address).is_some_and(|id| id.0 < sequence),
+            |sequence| live.dead(Key::DuplicateId(sequence)),
+        );
     }
 
     /// What has to be written again to keep a key alive: the record as it would be written now.

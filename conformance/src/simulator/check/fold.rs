@@ -4,8 +4,8 @@
 
 use hind_engine::engine::Engine;
 use hind_engine::state::State;
-use hind_engine::storage::Replay;
 use hind_engine::storage::request::{Completion, Request};
+use hind_engine::storage::{Replay, Storage};
 use hind_ha::Node;
 
 use super::Violation;
@@ -79,5 +79,9 @@ fn fold(disk: &mut Disk, times: u32) -> Result<Engine, Violation> {
             read.map_err(|damage| Violation::new("fold", damage.to_string()))?;
         }
     }
+    let mut storage = Storage::new(settings::node().journal);
+    let finished = replay.finish(&mut storage);
+    finished.map_err(|damage| Violation::new("fold", damage.to_string()))?;
+    engine.replayed(storage.live());
     Ok(engine)
 }

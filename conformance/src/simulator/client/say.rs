@@ -15,8 +15,14 @@ impl Client {
     /// SEND a message nobody has sent before.
     pub fn send(&mut self, sending: Sending, receipt: bool, scene: &mut Scene<'_>) -> Vec<u8> {
         let duplicate_id = sending.duplicate_id;
+        let in_transaction = sending.transaction.is_some();
         let uid = scene.model.sending(self.connection(), sending);
-        let receipt = (receipt || duplicate_id).then(|| self.receipt(Expected::Sent(uid)));
+        let expected = if in_transaction {
+            Expected::Nothing
+        } else {
+            Expected::Sent(uid)
+        };
+        let receipt = (receipt || duplicate_id).then(|| self.receipt(expected));
         self.send_frame(uid, receipt, scene)
     }
 

@@ -70,7 +70,8 @@ impl Model {
         ConnectionNumber(self.connections.len() - 1)
     }
 
-    /// Whether nothing has ended the connection yet.
+    /// Whether nothing has ended the connection yet. Its client may not know: what it asks for then arrives nowhere, and
+    /// changes nothing here.
     pub fn is_live(&self, connection: ConnectionNumber) -> bool {
         self.connections[connection.0].live
     }
@@ -78,6 +79,7 @@ impl Model {
     /// A message is about to be sent.
     pub fn sending(&mut self, connection: ConnectionNumber, sending: Sending) -> Uid {
         let uid = Uid(self.messages.len());
+        let arrives = self.is_live(connection);
         let mut message = Message::new(connection, sending);
         message.copies = self.destinations(message.sending.place);
         if let Some(transaction) = message.sending.transaction {
@@ -86,6 +88,10 @@ impl Model {
         } else {
             message.order = self.take_order();
             self.pending.insert(uid);
+        }
+        if !arrives {
+            message.fate = Fate::Never;
+            self.pending.remove(&uid);
         }
         if !message.sending.persistent {
             self.volatile.push(uid);
@@ -96,10 +102,13 @@ impl Model {
 
     /// The same message is sent again with its duplicate id, by a producer that does not know whether it arrived.
     pub fn sending_again(&mut self, connection: ConnectionNumber, uid: Uid) {
+        if !self.is_live(connection) {
+            return;
+        }
         let message = &mut self.messages[uid.0];
         message.connection = connection;
         message.retried = true;
-        if message.fate == Fate::Doubtful {
+        if matches!(message.fate, Fate::Doubtful | Fate::Never) {
             message.fate = Fate::Pending;
         }
         if message.fate == Fate::Pending {
@@ -157,6 +166,9 @@ impl Model {
 
     /// A subscription is about to end. `delete`: its durable queue with it.
     pub fn unsubscribing(&mut self, subscription: SubscriptionId, delete: bool) {
+        if !self.is_live(self.subscriptions[subscription.0].connection) {
+            return;
+        }
         self.let_go(subscription);
         let place = self.subscriptions[subscription.0].place;
         if delete || self.places[place.0].kind == Kind::Temporary {
@@ -234,6 +246,9 @@ impl Model {
         uids: &[Uid],
         transaction: Option<TransactionNumber>,
     ) {
+        if !self.is_live(self.subscriptions[subscription.0].connection) {
+            return;
+        }
         let place = self.subscriptions[subscription.0].place;
         for uid in uids {
             let copy = self.copy_mut(*uid, place);
@@ -256,6 +271,9 @@ impl Model {
 
     /// A NACK is about to be sent.
     pub fn rejecting(&mut self, subscription: SubscriptionId, uids: &[Uid]) {
+        if !self.is_live(self.subscriptions[subscription.0].connection) {
+            return;
+        }
         let place = self.subscriptions[subscription.0].place;
         for uid in uids {
             self.fail(*uid, place);
@@ -264,7 +282,15 @@ impl Model {
 
     /// A transaction is about to begin.
     pub fn beginning(&mut self, connection: ConnectionNumber) -> TransactionNumber {
-        self.transactions.push(Transaction::default());
+        let stage = if self.is_live(connection) {
+            Stage::Open
+        } else {
+            Stage::Aborted
+        };
+        self.transactions.push(Transaction {
+            stage,
+            ..Transaction::default()
+        });
         let number = TransactionNumber(self.transactions.len() - 1);
         self.connections[connection.0].transactions.push(number);
         number
@@ -272,6 +298,9 @@ impl Model {
 
     /// A COMMIT is about to be sent: from now on what it holds may be seen.
     pub fn committing(&mut self, number: TransactionNumber) {
+        if self.transactions[number.0].stage != Stage::Open {
+            return;
+        }
         self.transactions[number.0].stage = Stage::Committing;
         for uid in self.transactions[number.0].sends.clone() {
             let order = self.take_order();
@@ -297,6 +326,9 @@ impl Model {
 
     /// An ABORT is about to be sent, or the transaction ends with its connection: nothing of it must ever be seen.
     pub fn aborting(&mut self, number: TransactionNumber) {
+        if self.transactions[number.0].stage != Stage::Open {
+            return;
+        }
         self.transactions[number.0].stage = Stage::Aborted;
         for uid in self.transactions[number.0].sends.clone() {
             self.refused(uid);
@@ -354,7 +386,6 @@ impl Model {
 
     /// The broker has ended, in order or not: whatever was not durable is in doubt.
     pub fn crashed(&mut self) {
-        self.crashes += 1;
         for number in 0..self.connections.len() {
             let connection = ConnectionNumber(number);
             self.ended(connection, false);
@@ -367,6 +398,7 @@ impl Model {
                 *fate = Fate::Doubtful;
             }
         }
+        self.crashes += 1;
     }
 
     /// What the model knows of a message on a place.

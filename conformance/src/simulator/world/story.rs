@@ -167,7 +167,7 @@ impl World {
         check::no_loss::at_rest(&self.model)?;
         check::transactions::at_rest(&self.model)?;
         let process = self.process.as_ref().expect("nothing ends it at rest");
-        check::bounded_memory::at_rest(process)?;
+        check::bounded_memory::at_rest(process, &self.model)?;
         let promises = check::no_loss::promises(&self.model.messages);
         self.counters.add("check.promises_kept", promises);
         let doubtful = self.model.transactions.iter();
