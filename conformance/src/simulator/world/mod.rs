@@ -205,7 +205,8 @@ impl World {
 
     /// A client's turn.
     fn act(&mut self, number: usize) -> Result<(), Violation> {
-        let pause = self.random.between(20_000, 400_000);
+        let idle = self.phase != Phase::Work && self.clients[number].stage == Stage::Away;
+        let pause = self.random.between(20_000, 400_000) * if idle { 100 } else { 1 };
         self.later(pause, Happening::Act(number));
         match self.clients[number].stage {
             Stage::Away if self.open && self.wants_in(number) => self.connect(number),

@@ -126,7 +126,7 @@ impl World {
         while !all_gone(self) {
             self.step()?;
         }
-        let missed = self.now + 30_000_000_000;
+        let missed = self.now + 3_000_000_000;
         while self.now < missed
             || self
                 .process
@@ -138,14 +138,14 @@ impl World {
         Ok(())
     }
 
-    /// The last client empties every queue, until nothing comes for two seconds.
+    /// The last client empties every queue, until nothing comes for a while.
     fn drain(&mut self) -> Result<(), Violation> {
         self.trace
             .line(self.now, format_args!("world"), format_args!("drains"));
         self.phase = Phase::Drain;
         let mut quiet_since = self.now;
         let mut seen = self.counters.get("event.message");
-        while self.now < quiet_since + 2_000_000_000 || !self.clients[CLIENTS].is_settled() {
+        while self.now < quiet_since + 300_000_000 || !self.clients[CLIENTS].is_settled() {
             self.step()?;
             let now_seen = self.counters.get("event.message");
             if now_seen != seen {
