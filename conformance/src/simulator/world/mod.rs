@@ -9,7 +9,7 @@ mod mishap;
 mod process;
 mod story;
 
-pub use story::{Failure, Options, Report, run};
+pub use story::{Failure, Options, Report, replay_command, run};
 
 use std::collections::{BTreeMap, VecDeque};
 
