@@ -30,6 +30,7 @@ mod reader;
 mod secrets;
 pub mod security_settings;
 mod settings;
+mod syntax;
 mod uri;
 pub mod users;
 mod value;

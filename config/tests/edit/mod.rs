@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Single edits of XML text, each with the lines in which its consequence must show.
 
+mod change;
+mod random;
+mod scan;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
+
+use change::Change;
+pub use random::Random;
+use scan::{Element, line, scan};
 
 /// A kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,153 +102,6 @@ pub struct Edit {
     pub may_mean_the_same: bool,
 }
 
-/// splitmix64.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x9e37_79b9_7f4a_7c15)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound.max(1)).expect("small"))
-            .expect("below a usize")
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        if from.is_empty() {
-            None
-        } else {
-            Some(&from[self.below(from.len())])
-        }
-    }
-}
-
-/// An element of the text by its places.
-#[derive(Clone, Debug)]
-struct Element {
-    name: String,
-    open: Range<usize>,
-    /// The same as `open` when it closes itself.
-    close: Range<usize>,
-    attributes: Vec<Attribute>,
-    /// The text inside when there are no elements inside.
-    text: Option<Range<usize>>,
-    parent: Option<usize>,
-}
-
-#[derive(Clone, Debug)]
-struct Attribute {
-    name: Range<usize>,
-    value: Range<usize>,
-}
-
-impl Element {
-    fn self_closing(&self) -> bool {
-        self.open == self.close
-    }
-}
-
-/// Takes well-formed text apart, comments and instructions skipped.
-fn scan(text: &str) -> Vec<Element> {
-    let mut elements: Vec<Element> = Vec::new();
-    let mut open: Vec<usize> = Vec::new();
-    let mut at = 0;
-    while let Some(start) = text[at..].find('<').map(|found| at + found) {
-        let rest = &text[start..];
-        let skip = |end: &str| start + rest.find(end).expect("well-formed") + end.len();
-        if rest.starts_with("<!--") {
-            at = skip("-->");
-        } else if rest.starts_with("<?") {
-            at = skip("?>");
-        } else if rest.starts_with("</") {
-            at = skip(">");
-            let index = open.pop().expect("well-formed");
-            elements[index].close = start..at;
-            let inside = elements[index].open.end..start;
-            let leaf = elements
-                .iter()
-                .skip(index + 1)
-                .all(|other| other.open.start > at);
-            if leaf
-                && !text[inside.clone()].trim().is_empty()
-                && !text[inside.clone()].contains('<')
-            {
-                elements[index].text = Some(inside);
-            }
-        } else {
-            at = tag_end(text, start);
-            let tag = start..at;
-            let name_end = start
-                + 1
-                + rest[1..]
-                    .find(|c: char| c.is_whitespace() || c == '>' || c == '/')
-                    .expect("well-formed");
-            elements.push(Element {
-                name: text[start + 1..name_end].to_owned(),
-                open: tag.clone(),
-                close: tag.clone(),
-                attributes: attributes(text, name_end..at),
-                text: None,
-                parent: open.last().copied(),
-            });
-            if !text[tag].ends_with("/>") {
-                open.push(elements.len() - 1);
-            }
-        }
-    }
-    elements
-}
-
-fn tag_end(text: &str, start: usize) -> usize {
-    let mut quote = None;
-    for (offset, c) in text[start..].char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None if c == '>' => return start + offset + 1,
-            _ => {}
-        }
-    }
-    panic!("well-formed");
-}
-
-fn attributes(text: &str, range: Range<usize>) -> Vec<Attribute> {
-    let mut found = Vec::new();
-    let mut at = range.start;
-    while let Some(equals) = text[at..range.end].find('=').map(|offset| at + offset) {
-        let name = at
-            + text[at..equals]
-                .rfind(char::is_whitespace)
-                .expect("a space before a name")
-            + 1;
-        let quote = &text[equals + 1..=equals + 1];
-        let end = equals + 2 + text[equals + 2..].find(quote).expect("well-formed");
-        found.push(Attribute {
-            name: name..equals,
-            value: equals + 2..end,
-        });
-        at = end + 1;
-    }
-    found
-}
-
-fn line(text: &str, at: usize) -> u32 {
-    u32::try_from(text[..at].matches('\n').count()).expect("short") + 1
-}
-
-fn lines(text: &str, range: &Range<usize>) -> BTreeSet<u32> {
-    (line(text, range.start)..=line(text, range.end)).collect()
-}
-
 /// One letter changed, dropped, doubled or swapped.
 fn misspelt(word: &str, random: &mut Random) -> String {
     let mut letters: Vec<char> = word.chars().collect();
@@ -267,100 +128,6 @@ fn swapped_case(word: &str) -> String {
             }
         })
         .collect()
-}
-
-/// An edit in the making: replacements in one place each.
-struct Change<'a> {
-    text: &'a str,
-    parts: Vec<(Range<usize>, String)>,
-    lines: BTreeSet<u32>,
-    reach: BTreeSet<u32>,
-    around: Vec<(String, u32)>,
-    names: BTreeSet<String>,
-    may_mean_the_same: bool,
-}
-
-impl<'a> Change<'a> {
-    fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            parts: Vec::new(),
-            lines: BTreeSet::new(),
-            reach: BTreeSet::new(),
-            around: Vec::new(),
-            names: BTreeSet::new(),
-            may_mean_the_same: false,
-        }
-    }
-
-    fn replace(mut self, range: Range<usize>, with: impl Into<String>) -> Self {
-        self.lines.extend(lines(self.text, &range));
-        self.parts.push((range, with.into()));
-        self
-    }
-
-    fn also(mut self, lines: impl IntoIterator<Item = u32>) -> Self {
-        self.lines.extend(lines);
-        self
-    }
-
-    fn reaching(mut self, range: &Range<usize>) -> Self {
-        self.reach.extend(lines(self.text, range));
-        self
-    }
-
-    fn named(mut self, name: &str) -> Self {
-        self.names.insert(name.to_owned());
-        self
-    }
-
-    fn same_if(mut self, reason: bool) -> Self {
-        self.may_mean_the_same |= reason;
-        self
-    }
-
-    fn done(mut self) -> Option<Edit> {
-        self.parts.sort_by_key(|(range, _)| range.start);
-        let at = self.parts.first()?.0.start;
-        let around = scan(self.text)
-            .into_iter()
-            .filter(|element| element.open.start < at && at < element.close.end);
-        self.around = around
-            .map(|element| (element.name.clone(), line(self.text, element.open.start)))
-            .collect();
-        let what = self.parts.iter().map(|(range, with)| {
-            let start = range.start.saturating_sub(12);
-            let start = (start..=range.start)
-                .find(|at| self.text.is_char_boundary(*at))
-                .unwrap_or(range.start);
-            format!(
-                "{:?} {:?} by {with:?}",
-                &self.text[start..range.start],
-                &self.text[range.clone()]
-            )
-        });
-        let what = format!(
-            "line {:?}: {}",
-            self.lines.first(),
-            what.collect::<Vec<_>>().join(", ")
-        );
-        let mut text = self.text.to_owned();
-        for (range, with) in self.parts.iter().rev() {
-            text.replace_range(range.clone(), with);
-        }
-        if text == self.text {
-            return None;
-        }
-        Some(Edit {
-            text,
-            what,
-            reach: self.reach.union(&self.lines).copied().collect(),
-            lines: self.lines,
-            around: self.around,
-            names: self.names,
-            may_mean_the_same: self.may_mean_the_same,
-        })
-    }
 }
 
 /// The text with one mistake of this class; `None` when there is no place for one.
