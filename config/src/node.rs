@@ -43,7 +43,11 @@ impl Settings {
             transaction_timeout: self.periods.transaction_timeout,
             sync_transactional: self.journal.sync_transactional,
             sync_non_transactional: self.journal.sync_non_transactional,
-            max_disk_usage: self.limits.max_disk_usage,
+            // Where `min-disk-free` is given it rules alone.
+            max_disk_usage: self
+                .limits
+                .max_disk_usage
+                .filter(|_| self.limits.min_disk_free.is_none()),
             min_disk_free: self.limits.min_disk_free,
             limits: hind_engine::settings::Limits::default(),
         }

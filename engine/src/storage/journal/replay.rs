@@ -34,6 +34,7 @@ pub struct Replay {
     stale: Vec<(Segment, u64)>,
     records: u64,
     torn_bytes: u64,
+    highest_epoch: u64,
 }
 
 /// Records read of a unit whose end has not been read.
@@ -73,8 +74,10 @@ pub struct Recovered {
     pub torn_bytes: u64,
     /// The position of the last record.
     pub last: Position,
-    /// The branch of the last record; `None` in an empty log.
+    /// The branch of the last record, or that in which the log was begun if it has none yet; `None` without any log.
     pub branch: Option<Branch>,
+    /// The highest epoch that anything readable speaks of, also what was cut: the next one has to be above it.
+    pub highest_epoch: u64,
 }
 
 /// What [`Storage`] goes on from.
@@ -104,6 +107,7 @@ impl Replay {
             stale: Vec::new(),
             records: 0,
             torn_bytes: 0,
+            highest_epoch: 0,
         }
     }
 
@@ -155,6 +159,7 @@ impl Replay {
 
     /// Whether the log goes on in the segment of this header.
     fn enter(&mut self, header: &Header) -> Result<bool, Damage> {
+        self.highest_epoch = self.highest_epoch.max(header.branch.epoch);
         if self.next.0 == 0 {
             self.next = header.first;
             self.branch = Some(header.branch);
@@ -177,7 +182,7 @@ impl Replay {
             ));
         }
         let what = "the next segment was begun after it had been synced";
-        self.prove(header.synced, header.branch, what);
+        self.prove(header.synced, what);
         Ok(false)
     }
 
@@ -259,6 +264,7 @@ impl Replay {
             self.unit.branch = self.branch;
         }
         self.branch = Some(head.branch);
+        self.highest_epoch = self.highest_epoch.max(head.branch.epoch);
         self.next = self.next.next();
         if head.more {
             self.unit.records.push(held);
@@ -303,12 +309,12 @@ impl Replay {
             if (kind::BRANCH..=kind::SYNCED).contains(&head.kind) {
                 torn_to = torn_to.max(offset + record_size(head.payload));
             }
-            if let Some((branch, position)) = Head::mark(bytes, offset, generation) {
+            if let Some(position) = Head::mark(bytes, offset, generation) {
                 let what = format!(
                     "a mark in segment {} at byte {offset} says that it had been synced",
                     segment.0
                 );
-                self.prove(position, branch, &what);
+                self.prove(position, &what);
             }
         }
         if let Some(gap) = &mut self.gap {
@@ -316,11 +322,9 @@ impl Replay {
         }
     }
 
-    /// Something of `branch` says that everything up to `synced` was on the disk.
-    fn prove(&mut self, synced: Position, branch: Branch, what: &str) {
-        let newer = self.branch.is_none_or(|own| own.epoch <= branch.epoch);
+    /// Something says that everything up to `synced` was on the disk.
+    fn prove(&mut self, synced: Position, what: &str) {
         if let Some(gap) = &mut self.gap
-            && newer
             && synced >= gap.position
             && gap.proof.is_none()
         {
@@ -358,6 +362,7 @@ impl Replay {
             torn_bytes: self.torn_bytes,
             last: Position(self.next.0.saturating_sub(1)),
             branch: self.branch,
+            highest_epoch: self.highest_epoch,
         };
         storage.resume(Tail {
             last: recovered.last,

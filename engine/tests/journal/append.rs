@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The log as its owner sees it: append, store, clean, read back.
 
-mod disk;
-
-use disk::{Disk, branch, message, settings};
+use hind_engine::id::{MessageId, QueueId};
 use hind_engine::storage::record::{Key, Record};
 use hind_engine::storage::request::Request;
-use hind_engine::storage::{JournalSettings, Position, Storage};
+use hind_engine::storage::{JournalSettings, Position, Recovered, Storage};
+
+use crate::disk::{Disk, branch, settings};
+use crate::session::message_on;
+
+fn message(id: u64, size: usize) -> Record {
+    message_on(id, size, &[QueueId(1)])
+}
+
+fn recover(disk: &Disk) -> (Storage, Recovered, Vec<(Position, Record)>) {
+    let mut records = vec![];
+    let (storage, recovered) = disk
+        .recover(settings(4096), &mut |_, position, record| {
+            records.push((position, record))
+        })
+        .expect("undamaged");
+    (storage, recovered, records)
+}
 
 #[test]
 fn what_was_appended_comes_back_in_order() {
@@ -23,7 +38,7 @@ fn what_was_appended_comes_back_in_order() {
         }
     }
     disk.turn(&mut storage);
-    let (mut reopened, recovered, records) = disk.recover(settings(4096)).expect("undamaged");
+    let (mut reopened, recovered, records) = recover(&disk);
     assert_eq!(recovered.records, 101);
     assert_eq!(recovered.torn_bytes, 0);
     assert_eq!(recovered.last, Position(101));
@@ -40,7 +55,7 @@ fn what_was_appended_comes_back_in_order() {
 
 #[test]
 fn an_empty_disk_is_an_empty_log() {
-    let (storage, recovered, records) = Disk::default().recover(settings(4096)).expect("empty");
+    let (storage, recovered, records) = recover(&Disk::default());
     assert_eq!((recovered.records, recovered.branch), (0, None));
     assert_eq!(storage.appended(), Position(0));
     assert!(records.is_empty());
@@ -74,7 +89,7 @@ fn a_large_body_is_handed_on_without_a_copy_and_gets_a_segment_of_its_own() {
         .collect();
     assert_eq!(segments, [(1, 0), (2, 0), (3, 0)]);
     disk.write(&batch);
-    let (_, recovered, records) = disk.recover(settings(4096)).expect("undamaged");
+    let (_, recovered, records) = recover(&disk);
     assert_eq!(recovered.records, 3);
     assert_eq!(records[1].1, large);
 }
@@ -91,13 +106,13 @@ fn a_message_gone_from_its_last_queue_gives_its_segment_back_once_that_is_stored
     for id in 1..=8 {
         storage.append(
             &Record::Acknowledge {
-                queue: 1.into_id(),
-                message: id.into_id(),
+                queue: QueueId(1),
+                message: MessageId(id),
             },
             false,
             true,
         );
-        storage.live().dead(Key::Message(id.into_id()));
+        storage.live().dead(Key::Message(MessageId(id)));
     }
     // Only the branch start still lives in the first segment; storage moves it by itself.
     assert_eq!(storage.cleaning(1 << 20), []);
@@ -121,18 +136,4 @@ fn without_persistence_nothing_is_written_and_everything_is_stored() {
     assert_eq!(storage.stored(), position);
     assert_eq!(storage.take_batch(), None);
     assert_eq!(storage.backlog(), 0);
-}
-
-trait IntoId<T> {
-    fn into_id(self) -> T;
-}
-impl IntoId<hind_engine::id::QueueId> for u64 {
-    fn into_id(self) -> hind_engine::id::QueueId {
-        hind_engine::id::QueueId(self)
-    }
-}
-impl IntoId<hind_engine::id::MessageId> for u64 {
-    fn into_id(self) -> hind_engine::id::MessageId {
-        hind_engine::id::MessageId(self)
-    }
 }

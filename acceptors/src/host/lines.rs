@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the log says, with the ids and key words that Artemis's operators search for
+//! (`ActiveMQServerLogger` of 2.44.0). Broker and product are named for what they are.
+
+use std::fmt;
+use std::time::Duration;
+
+use hind_engine::address::routing_type::RoutingType;
+use hind_engine::event::Block;
+use hind_engine::notice::Notice;
+use hind_ha::input::DiskUsage;
+
+use crate::options::Directories;
+
+/// Whose line it is; levels are configured by these names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Logger {
+    /// `org.apache.activemq.artemis.core.server`
+    Server,
+    /// `org.apache.activemq.artemis.integration.bootstrap`
+    Bootstrap,
+}
+
+impl Logger {
+    /// The name of [`Logger::Server`].
+    pub const SERVER: &str = "org.apache.activemq.artemis.core.server";
+    /// The name of [`Logger::Bootstrap`].
+    pub const BOOTSTRAP: &str = "org.apache.activemq.artemis.integration.bootstrap";
+}
+
+/// How much a line matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Somebody should look.
+    Warn,
+    /// Worth knowing.
+    Info,
+    /// For whoever looks for something.
+    Debug,
+}
+
+/// One line for the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Whose.
+    pub logger: Logger,
+    /// How much it matters.
+    pub level: Level,
+    /// What it says.
+    pub text: String,
+}
+
+impl Line {
+    fn server(level: Level, text: String) -> Self {
+        Self {
+            logger: Logger::Server,
+            level,
+            text,
+        }
+    }
+
+    /// An error of the broker's.
+    pub fn server_error(text: String) -> Self {
+        Self::server(Level::Error, text)
+    }
+
+    /// A warning of the broker's.
+    pub fn server_warn(text: String) -> Self {
+        Self::server(Level::Warn, text)
+    }
+
+    /// Something worth knowing about the broker.
+    pub fn server_info(text: String) -> Self {
+        Self::server(Level::Info, text)
+    }
+
+    /// Writes it to the log.
+    pub fn say(&self) {
+        macro_rules! emit {
+            ($target:expr) => {
+                match self.level {
+                    Level::Error => tracing::error!(target: $target, "{}", self.text),
+                    Level::Warn => tracing::warn!(target: $target, "{}", self.text),
+                    Level::Info => tracing::info!(target: $target, "{}", self.text),
+                    Level::Debug => tracing::debug!(target: $target, "{}", self.text),
+                }
+            };
+        }
+        match self.logger {
+            Logger::Server => emit!(Logger::SERVER),
+            Logger::Bootstrap => emit!(Logger::BOOTSTRAP),
+        }
+    }
+}
+
+/// The first line of a broker (AMQ221000).
+pub fn starting(directories: &Directories) -> Line {
+    Line::server_info(format!(
+        "AMQ221000: Primary message broker is starting with configuration Broker Configuration (clustered=false,\
+         journalDirectory={},bindingsDirectory={},largeMessagesDirectory={},pagingDirectory={})",
+        directories.journal.display(),
+        directories.bindings.display(),
+        directories.large_messages.display(),
+        directories.paging.display(),
+    ))
+}
+
+/// What kind of journal it has (AMQ221013).
+pub fn journal(persistent: bool) -> Line {
+    Line::server_info(if persistent {
+        "AMQ221013: Using Hind Journal".to_owned()
+    } else {
+        "AMQ221013: Using no Journal: persistence is off, messages do not survive a restart"
+            .to_owned()
+    })
+}
+
+/// A protocol it can speak (AMQ221043).
+pub fn protocol(module: &str, key: &str) -> Line {
+    Line::server_info(format!(
+        "AMQ221043: Protocol module found: [{module}]. Adding protocol support for: {key}"
+    ))
+}
+
+/// An acceptor it listens at (AMQ221020).
+pub fn listening(host: &str, port: u16, protocols: &str) -> Line {
+    Line::server_info(format!(
+        "AMQ221020: Started EPOLL Acceptor at {host}:{port} for protocols [{protocols}]"
+    ))
+}
+
+/// An acceptor it cannot listen at (AMQ224104).
+pub fn not_listening(name: &str, host: &str, port: u16, error: &dyn fmt::Display) -> Line {
+    Line::server_error(format!(
+        "AMQ224104: Error starting the Acceptor {name} at {host}:{port}: {error}"
+    ))
+}
+
+/// The last line of a broker (AMQ221002).
+pub fn stopped(version: &str, node_id: &str, uptime: Duration) -> Line {
+    Line::server_info(format!(
+        "AMQ221002: Hind Message Broker version {version} [{node_id}] stopped, uptime {}",
+        spoken_duration(uptime)
+    ))
+}
+
+/// Turns what the node has noticed into lines.
+#[derive(Debug)]
+pub struct Announcer {
+    /// The broker's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its node id, once known.
+    pub node_id: String,
+    /// The disk when it was last measured.
+    pub disk: Option<DiskUsage>,
+}
+
+impl Announcer {
+    /// The line for a notice.
+    pub fn line(&mut self, notice: Notice) -> Line {
+        match notice {
+            Notice::AddressDeployed { address, routing } => Line::server_info(format!(
+                "AMQ221080: Deploying address {address} supporting {}",
+                routing_list(&routing)
+            )),
+            Notice::QueueDeployed {
+                routing,
+                queue,
+                address,
+            } => Line::server_info(format!(
+                "AMQ221003: Deploying {} queue {queue} on address {address}",
+                routing_word(routing)
+            )),
+            Notice::Unrouted { address } => Line::server_warn(format!(
+                "messages sent to address {address} reach no queue: they are acknowledged and dropped (said once per \
+                 address)"
+            )),
+            Notice::DroppedAfterAttempts {
+                queue,
+                message,
+                attempts,
+            } => Line::server_warn(format!(
+                "AMQ222150: Sending message {message} to Dead Letter Address, but there is no Dead Letter Address \
+                 configured for queue {queue} so dropping it after {attempts} attempts"
+            )),
+            Notice::DeadLettered {
+                queue,
+                address,
+                message,
+                attempts,
+            } => Line::server_warn(format!(
+                "AMQ222149: Sending message {message} to Dead Letter Address {address} from {queue} after {attempts} \
+                 attempts"
+            )),
+            Notice::Blocked(Block::DiskFull) => Line::server_warn(format!(
+                "AMQ222210: {} which is beyond the configured <max-disk-usage> or <min-disk-free>. System will start \
+                 blocking producers.",
+                self.disk_words()
+            )),
+            Notice::Unblocked => Line::server_info(format!(
+                "AMQ222211: {} which is below the configured <max-disk-usage>. System will unblock producers.",
+                self.disk_words()
+            )),
+            other => self.life(other),
+        }
+    }
+
+    /// Notices about the broker's life.
+    fn life(&mut self, notice: Notice) -> Line {
+        match notice {
+            Notice::BadFilter { queue, why } => Line::server_error(format!(
+                "AMQ224006: Invalid filter: {why} (queue {queue} takes no messages)"
+            )),
+            Notice::Recovering { read, total } => Line::server_info(format!(
+                "AMQ221014: {}% loaded ({read} of {total} journal files)",
+                (read * 100).checked_div(total).unwrap_or(100)
+            )),
+            Notice::Recovered {
+                messages,
+                records,
+                torn,
+            } => Line::server_info(format!(
+                "journal loaded: {messages} messages, {records} records{}",
+                if torn == 0 {
+                    String::new()
+                } else {
+                    format!("; {torn} bytes of an unfinished write at its end were cut")
+                }
+            )),
+            Notice::Damaged(why) => Line::server_error(format!(
+                "AMQ224000: Failure in initialisation: the journal cannot be used: {why}"
+            )),
+            Notice::StorageFailed(why) => Line::server_error(format!(
+                "AMQ222010: Critical IO Error, shutting down the server. {why}"
+            )),
+            Notice::Active => Line::server_info("AMQ221007: Server is now active".to_owned()),
+            Notice::Identified { node_id } => {
+                let line = Line::server_info(format!(
+                    "AMQ221001: Hind Message Broker version {} [{}, nodeID={node_id}]",
+                    self.version, self.name
+                ));
+                self.node_id = node_id;
+                line
+            }
+            other => Line::server_info(format!("{other:?}")),
+        }
+    }
+
+    fn disk_words(&self) -> String {
+        match self.disk {
+            None => "Free storage space is not known".to_owned(),
+            Some(DiskUsage { total, free }) => {
+                let used = total.saturating_sub(free) as f64 / total.max(1) as f64;
+                format!(
+                    "Free storage space is at {} of {} total. Usage rate is {:.1}%",
+                    spoken_bytes(free),
+                    spoken_bytes(total),
+                    used * 100.0
+                )
+            }
+        }
+    }
+}
+
+fn routing_word(routing: RoutingType) -> &'static str {
+    match routing {
+        RoutingType::Anycast => "ANYCAST",
+        RoutingType::Multicast => "MULTICAST",
+    }
+}
+
+fn routing_list(routing: &[RoutingType]) -> String {
+    let words: Vec<_> = routing.iter().copied().map(routing_word).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// As Artemis prints sizes: `512B`, `1.5GB`; units of 1024.
+fn spoken_bytes(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    let mut units = ["B", "kB", "MB", "GB", "TB"].into_iter();
+    let mut unit = units.next().unwrap_or("B");
+    for larger in units {
+        if size < 1024.0 {
+            break;
+        }
+        size /= 1024.0;
+        unit = larger;
+    }
+    if unit == "B" {
+        format!("{bytes}B")
+    } else {
+        format!("{size:.1}{unit}")
+    }
+}
+
+/// As Artemis prints an uptime: `12.345 seconds`, `5 minutes`, `2 hours 5 minutes`.
+fn spoken_duration(duration: Duration) -> String {
+    let minutes = duration.as_secs() / 60;
+    if minutes == 0 {
+        return format!("{:.3} seconds", duration.as_secs_f64());
+    }
+    let parts = [
+        (minutes / (24 * 60), "day"),
+        (minutes / 60 % 24, "hour"),
+        (minutes % 60, "minute"),
+    ];
+    let words = parts.into_iter().filter(|(count, _)| *count > 0);
+    let words = words.map(|(count, unit)| format!("{count} {unit}{}", plural(count)));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn announcer() -> Announcer {
+        Announcer {
+            name: "b".to_owned(),
+            version: "1".to_owned(),
+            node_id: String::new(),
+            disk: Some(DiskUsage {
+                total: 10 << 30,
+                free: 512 << 20,
+            }),
+        }
+    }
+
+    #[test]
+    fn notices_become_the_lines_that_operators_search_for() {
+        let table = [
+            (
+                Notice::QueueDeployed {
+                    routing: RoutingType::Anycast,
+                    queue: "DLQ".into(),
+                    address: "DLQ".into(),
+                },
+                "AMQ221003: Deploying ANYCAST queue DLQ on address DLQ",
+            ),
+            (
+                Notice::AddressDeployed {
+                    address: "X".into(),
+                    routing: vec![RoutingType::Anycast, RoutingType::Multicast],
+                },
+                "AMQ221080: Deploying address X supporting [ANYCAST, MULTICAST]",
+            ),
+            (Notice::Active, "AMQ221007: Server is now active"),
+            (
+                Notice::Identified {
+                    node_id: "n-1".to_owned(),
+                },
+                "AMQ221001: Hind Message Broker version 1 [b, nodeID=n-1]",
+            ),
+            (
+                Notice::Blocked(Block::DiskFull),
+                "AMQ222210: Free storage space is at 512.0MB of 10.0GB total. Usage rate is 95.0% which is beyond the \
+                 configured <max-disk-usage> or <min-disk-free>. System will start blocking producers.",
+            ),
+        ];
+        for (notice, text) in table {
+            assert_eq!(announcer().line(notice).text, text);
+        }
+    }
+
+    #[test]
+    fn uptimes_read_like_artemis_ones() {
+        let table = [
+            (12_345, "12.345 seconds"),
+            (60_000, "1 minute"),
+            (7_500_000, "2 hours 5 minutes"),
+            (90_000_000, "1 day 1 hour"),
+        ];
+        for (millis, words) in table {
+            assert_eq!(spoken_duration(Duration::from_millis(millis)), words);
+        }
+    }
+}
