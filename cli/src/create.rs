@@ -11,7 +11,8 @@ mod write;
 
 use crate::failure::{Failure, Outcome};
 use crate::perf_journal::{self, Measurement};
-pub use arguments::{Arguments, SecurityManager};
+use crate::say;
+pub use arguments::{Arguments, LoginCheck};
 use plan::{JournalTuning, Plan};
 use std::path::Path;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub fn create(arguments: &Arguments) -> Outcome {
     refuse_what_is_not_built(arguments)?;
     let directory = std::path::absolute(&arguments.directory)
         .map_err(|error| Failure::io("find", &arguments.directory, &error))?;
-    println!(
+    say!(
         "Creating ActiveMQ Artemis instance at: {}",
         directory.display()
     );
@@ -40,11 +41,11 @@ pub fn create(arguments: &Arguments) -> Outcome {
     write::files(&files::files(&plan)?)?;
     notes(&plan);
     let bin = plan.directory.join("bin");
-    println!(
+    say!(
         "\nYou can now start the broker by executing:  \n\n   \"{}\" run\n",
         bin.join("artemis").display()
     );
-    println!(
+    say!(
         "Or you can run the broker in the background using:\n\n   \"{}\" start\n",
         bin.join("artemis-service").display()
     );
@@ -112,7 +113,7 @@ fn notes(plan: &Plan<'_>) {
         (arguments.ping.is_some(), "network checks"),
         (retention, "journal retention"),
         (
-            arguments.login.security_manager == SecurityManager::Basic,
+            arguments.login.security_manager == LoginCheck::Basic,
             "the basic security manager",
         ),
     ];
@@ -130,9 +131,9 @@ fn notes(plan: &Plan<'_>) {
 }
 
 fn tune(plan: &Plan<'_>) -> Result<Option<JournalTuning>, Failure> {
-    println!("\nAuto tuning journal ...");
+    say!("\nAuto tuning journal ...");
     if plan.arguments.journal.no_fsync {
-        println!(
+        say!(
             "...Since you disabled sync and are using MAPPED journal, we are disabling buffer times"
         );
         return Ok(Some(JournalTuning {
@@ -144,7 +145,7 @@ fn tune(plan: &Plan<'_>) -> Result<Option<JournalTuning>, Failure> {
     let total = fastest(&file, plan).map_err(|error| Failure::io("measure", &file, &error))?;
     let rate = perf_journal::writes_per_millisecond(TUNING_WRITES, total);
     let timeout = perf_journal::buffer_timeout(TUNING_WRITES, total);
-    println!(
+    say!(
         "done! Your system can make {rate} writes per millisecond, your journal-buffer-timeout will be {timeout}"
     );
     Ok(Some(JournalTuning { rate, timeout }))
