@@ -128,7 +128,6 @@ fn variables_come_from_the_profile_and_the_environment() {
         .read("i/etc/broker.xml")
         .replace("<name>0.0.0.0</name>", "<name>${my.name}-${MY_NAME}</name>");
     place.write("i/etc/broker.xml", &broker);
-    assert_eq!(place.artemis(&["check", "config"]).status, 1);
     let mut command = place.command(
         &place.path("i/bin/artemis"),
         &["check", "config", "--print-effective"],
