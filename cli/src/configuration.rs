@@ -204,12 +204,7 @@ fn log_settings(instance: &Instance) -> Result<LogSettings, Vec<Remark>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => DEFAULT.to_owned(),
         Err(error) => return Err(vec![Remark::unreadable(&path, &error)]),
     };
-    let variable = |name: &str| match name.split_once(':') {
-        Some(("sys", name)) => variables::variable(instance, name),
-        Some(("env", name)) => std::env::var(name).ok(),
-        _ => variables::variable(instance, name),
-    };
-    LogSettings::parse(&text, &variable).map_err(|errors| {
+    LogSettings::parse(&text, &|name| variables::variable(instance, name)).map_err(|errors| {
         errors
             .iter()
             .map(|error| Remark::of_file(&path, error))

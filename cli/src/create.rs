@@ -14,7 +14,7 @@ use crate::perf_journal::{self, Measurement};
 use crate::say;
 pub use arguments::{Arguments, LoginCheck};
 use plan::{JournalTuning, Plan};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many blocks the journal is measured with, as many as the Java tool writes.
@@ -30,15 +30,7 @@ pub fn create(arguments: &Arguments) -> Outcome {
         "Creating ActiveMQ Artemis instance at: {}",
         directory.display()
     );
-    let mut plan = Plan::new(arguments, directory)?;
-    let files = files::files(&plan)?;
-    write::refuse_to_overwrite(&plan, &files)?;
-    write::folders(&plan)?;
-    if !arguments.journal.no_autotune {
-        plan.tuning = tune(&plan)?;
-    }
-    // Once more, now with the measured figures.
-    write::files(&files::files(&plan)?)?;
+    let plan = write_instance(arguments, directory)?;
     notes(&plan);
     let bin = plan.directory.join("bin");
     say!(
@@ -50,6 +42,20 @@ pub fn create(arguments: &Arguments) -> Outcome {
         bin.join("artemis-service").display()
     );
     Ok(())
+}
+
+/// Writes the instance and says nothing about it, but asks what it must know.
+pub fn write_instance(arguments: &Arguments, directory: PathBuf) -> Result<Plan<'_>, Failure> {
+    let mut plan = Plan::new(arguments, directory)?;
+    let files = files::files(&plan)?;
+    write::refuse_to_overwrite(&plan, &files)?;
+    write::folders(&plan)?;
+    if !arguments.journal.no_autotune {
+        plan.tuning = tune(&plan)?;
+    }
+    // Once more, now with the measured figures.
+    write::files(&files::files(&plan)?)?;
+    Ok(plan)
 }
 
 /// Flags whose meaning would be lost if they were accepted.
