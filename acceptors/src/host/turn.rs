@@ -17,6 +17,7 @@ use std::time::Duration;
 use hind_engine::event::Event;
 use hind_engine::id::ConnectionId;
 use hind_engine::time::{Instant, Now};
+use hind_ha::Node;
 use hind_ha::effect::Effects;
 use hind_ha::input::Input;
 use parking_lot::Mutex;
@@ -32,12 +33,26 @@ use super::mailbox::Mailbox;
 
 /// The broker as one value: told what arrived, it appends what must happen.
 pub trait Brain: Send {
-    /// Something arrived.
-    fn handle(&mut self, now: Now, input: Input, effects: &mut Effects);
-    /// When [`Input::Time`] must come at the latest.
-    fn deadline(&self) -> Option<Instant>;
+    /// What arrived, in order: one turn.
+    fn handle(&mut self, now: Now, inputs: &mut dyn Iterator<Item = Input>, effects: &mut Effects);
+    /// When [`Input::Time`] must come at the latest, as things stand at `now`.
+    fn deadline(&self, now: Now) -> Option<Instant>;
     /// Bytes given to the disk and not yet stored.
     fn backlog(&self) -> u64;
+}
+
+impl Brain for Node {
+    fn handle(&mut self, now: Now, inputs: &mut dyn Iterator<Item = Input>, effects: &mut Effects) {
+        self.handle_all(now, inputs, effects);
+    }
+
+    fn deadline(&self, now: Now) -> Option<Instant> {
+        Node::deadline(self, now)
+    }
+
+    fn backlog(&self) -> u64 {
+        Node::backlog(self)
+    }
 }
 
 /// Commands after which a turn lets its effects go before it goes on.
@@ -202,22 +217,22 @@ impl Turn {
         let now = self.clock.now();
         self.began
             .store(now.monotonic.as_nanos().max(1), Ordering::Relaxed);
-        while let Some(entry) = seat.taken.pop_front() {
-            let input = match entry {
-                Entry::Input(input) => input,
-                Entry::Join(id, mailbox) => {
-                    seat.mailboxes.insert(id, mailbox);
-                    Input::Connected(id)
-                }
-                Entry::Leave(id) => {
-                    seat.mailboxes.remove(&id);
-                    Input::Disconnected(id)
-                }
-            };
-            seat.node.handle(now, input, &mut seat.effects);
-        }
+        let mailboxes = &mut seat.mailboxes;
+        let mut inputs = seat.taken.drain(..).map(|entry| match entry {
+            Entry::Input(input) => input,
+            Entry::Join(id, mailbox) => {
+                mailboxes.insert(id, mailbox);
+                Input::Connected(id)
+            }
+            Entry::Leave(id) => {
+                mailboxes.remove(&id);
+                Input::Disconnected(id)
+            }
+        });
+        seat.node.handle(now, &mut inputs, &mut seat.effects);
+        drop(inputs);
         self.release(seat);
-        self.bell.ring_at(seat.node.deadline());
+        self.bell.ring_at(seat.node.deadline(now));
         self.backlog.set(seat.node.backlog());
     }
 
