@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The command line: names, flags and the texts of mistakes are those of the `artemis` command.
 
-use crate::{completion, create, kill, man, mask, perf_journal, run, stop, user};
+use crate::{check, completion, create, kill, man, mask, perf_journal, run, stop, user};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
@@ -31,6 +31,9 @@ pub enum Command {
     /// File-based user management.
     #[command(subcommand)]
     User(user::Command),
+    /// Check a configuration.
+    #[command(subcommand)]
+    Check(check::Command),
     /// Mask a password and print it out.
     Mask(mask::Arguments),
     /// Measure how fast this disk makes journal writes durable.

@@ -56,11 +56,6 @@ impl Instance {
         Ok(Self { directory, etc })
     }
 
-    /// Where the program is installed.
-    pub fn home(&self) -> PathBuf {
-        home()
-    }
-
     /// `bootstrap.xml`, or the file that the command line names instead.
     pub fn bootstrap_path(&self, configuration: Option<&Path>) -> PathBuf {
         match configuration {
@@ -87,6 +82,7 @@ impl Instance {
     }
 }
 
+/// Where the program is installed.
 pub fn home() -> PathBuf {
     if let Some(home) = std::env::var_os("ARTEMIS_HOME").filter(|text| !text.is_empty()) {
         return PathBuf::from(home);

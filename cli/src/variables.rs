@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What `${name}` stands for in an instance's files: the JVM's system properties, without a JVM.
 
-use crate::instance::Instance;
+use crate::instance::{self, Instance};
 use std::path::Path;
 
 /// Variables that hold `-Dname=value` words, the last word counts.
@@ -12,14 +12,19 @@ const SOURCES: [&str; 4] = [
     "JAVA_ARGS_APPEND",
 ];
 
-/// A name's value: a `-D` word of the profile, what the launcher would define, or an environment variable.
+/// A name's value: a `-D` word of the profile, what the launcher would define, or an environment variable. Log4j's
+/// prefixes `sys:` and `env:` are understood.
 pub fn variable(instance: &Instance, name: &str) -> Option<String> {
+    if let Some(name) = name.strip_prefix("env:") {
+        return std::env::var(name).ok();
+    }
+    let name = name.strip_prefix("sys:").unwrap_or(name);
     let directory = || instance.directory.to_string_lossy().into_owned();
     defined(name).or_else(|| match name {
         "artemis.instance" => Some(directory()),
         "artemis.instance.etc" => Some(instance.etc.to_string_lossy().into_owned()),
         "artemis.URI.instance" => Some(uri(&instance.directory)),
-        "artemis.home" => Some(instance.home().to_string_lossy().into_owned()),
+        "artemis.home" => Some(instance::home().to_string_lossy().into_owned()),
         "data.dir" => {
             Some(std::env::var("ARTEMIS_DATA_DIR").unwrap_or_else(|_| directory() + "/data"))
         }

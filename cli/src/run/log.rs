@@ -19,7 +19,7 @@ pub fn install(instance: &Instance, json: bool) -> Result<Vec<FileError>, Failur
     if path.is_file() {
         let text =
             std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
-        let settings = LogSettings::parse(&text, &|name| variables::variable(instance, name))
+        let settings = LogSettings::parse(&text, &|name| lookup(instance, name))
             .map_err(|errors| Failure::file(&path, &errors))?;
         options.root = settings.root.level.map_or(LevelFilter::ERROR, filter);
         options.levels = levels(&settings);
@@ -39,6 +39,16 @@ pub fn install(instance: &Instance, json: bool) -> Result<Vec<FileError>, Failur
     log::install(options)
         .map_err(|error| Failure::new(format!("the log cannot be written: {error}")))?;
     Ok(notes)
+}
+
+/// Log4j names the place a value is looked up in: system properties or the environment.
+fn lookup(instance: &Instance, name: &str) -> Option<String> {
+    match name.split_once(':') {
+        Some(("sys", name)) => variables::variable(instance, name),
+        Some(("env", name)) => std::env::var(name).ok(),
+        Some(_) => None,
+        None => variables::variable(instance, name),
+    }
 }
 
 fn levels(settings: &LogSettings) -> Vec<(String, LevelFilter)> {
