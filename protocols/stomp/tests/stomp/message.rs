@@ -186,7 +186,7 @@ fn stomp_1_2_content_length_stands_with_bytes_always_and_with_text_since_1_1() {
 }
 
 #[test]
-fn stomp_1_2_redelivered_messages_say_so() {
+fn artemis_redelivered_messages_say_so() {
     let mut talk = Talk::connected("1.2");
     let consumer = talk.subscribed("destination:q\nid:1\nack:client\n");
     talk.deliver_again(consumer, text(1, "x"), 0);
