@@ -338,7 +338,7 @@ impl Caretaker {
         let acceptors = std::mem::take(&mut options.acceptors);
         if let Some(directory) = &options.marker_directory {
             // Left over from the last run: it was meant for that one.
-            markers::look(directory);
+            markers::look(directory, true);
         }
         if options.journal.is_none() {
             options.disk_scan_period = None;
@@ -459,7 +459,10 @@ impl Caretaker {
     }
 
     fn look_for_markers(&self) -> Option<Marker> {
-        markers::look(self.options.marker_directory.as_deref()?)
+        markers::look(
+            self.options.marker_directory.as_deref()?,
+            self.options.kill_allowed,
+        )
     }
 
     fn watch(&mut self) {

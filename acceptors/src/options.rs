@@ -31,6 +31,8 @@ pub struct BrokerOptions {
     pub journal: Option<JournalOptions>,
     /// Where `STOP_ME` and `KILL_ME` may appear.
     pub marker_directory: Option<PathBuf>,
+    /// Whether `KILL_ME` is obeyed (`run --allow-kill`).
+    pub kill_allowed: bool,
     /// How often the disk is measured; `None` for never.
     pub disk_scan_period: Option<Duration>,
     /// Whether SIGTERM and SIGINT stop the broker.
@@ -58,6 +60,7 @@ impl BrokerOptions {
             directories: Directories::default(),
             journal: None,
             marker_directory: None,
+            kill_allowed: false,
             disk_scan_period: None,
             signals: false,
             login: LoginOptions::new(authenticator),
