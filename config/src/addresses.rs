@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use hind_engine::address::name::WildcardSyntax;
 use hind_engine::address::routing_type::RoutingType;
+use hind_engine::selector::Selector;
 
+use crate::check::shown;
 use crate::error::{ConfigError, Effective, Findings, Origin, Position};
 use crate::reader::Reader;
 use crate::xml::Element;
@@ -62,30 +65,6 @@ pub struct Queue {
     pub ring_size: Option<u64>,
     /// False: takes no messages.
     pub enabled: Option<bool>,
-}
-
-/// How addresses are taken apart into words, and which of them stand for others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WildcardSyntax {
-    /// A message also goes to the queues of matching wildcard addresses.
-    pub routing_enabled: bool,
-    /// Between words.
-    pub delimiter: char,
-    /// Stands for any number of words.
-    pub any_words: char,
-    /// Stands for one word.
-    pub single_word: char,
-}
-
-impl Default for WildcardSyntax {
-    fn default() -> Self {
-        Self {
-            routing_enabled: true,
-            delimiter: '.',
-            any_words: '#',
-            single_word: '*',
-        }
-    }
 }
 
 /// Reads `<wildcard-addresses>`.
@@ -191,14 +170,18 @@ impl Deploy<'_> {
     }
 
     fn queue(&mut self, address: &str, element: &Element, routing_type: RoutingType) {
-        let Some(queue) = queue(element, routing_type) else {
+        let Some(name) = element.attribute("name") else {
             return;
         };
-        let written_before = self
+        let mut read = Findings::default();
+        let prefix = format!("addresses[{address}]/{routing_type}[{}]/", name.value);
+        let queue = queue(element, &name.value, routing_type, &prefix, &mut read);
+        self.findings.errors.append(&mut read.errors);
+        if let Some((same, other, first)) = self
             .places
             .iter()
-            .find(|(other, _, _)| other.name == queue.name);
-        if let Some((same, other, first)) = written_before {
+            .find(|(other, _, _)| other.name == queue.name)
+        {
             if *same != queue || other != address {
                 let problem = format!(
                     "a second queue {} that differs from the one in line {}",
@@ -209,11 +192,11 @@ impl Deploy<'_> {
             }
             return;
         }
-        self.findings.effective.push(Effective {
-            name: format!("addresses[{address}]/queue"),
-            value: queue.name.clone(),
-            origin: Origin::Written(element.position.clone()),
-        });
+        let written = read
+            .effective
+            .into_iter()
+            .filter(|value| value.origin != Origin::Default);
+        self.findings.effective.extend(written);
         self.places
             .push((queue.clone(), address.to_owned(), element.position.clone()));
         let entry = self.entry(address);
@@ -238,41 +221,56 @@ impl Deploy<'_> {
     }
 }
 
-fn queue(element: &Element, routing_type: RoutingType) -> Option<Queue> {
-    let mut ignored = Findings::default();
-    let mut reader = Reader::new(Some(element), "", &mut ignored);
-    Some(Queue {
-        name: element.attribute("name")?.value.clone(),
+fn queue(
+    element: &Element,
+    name: &str,
+    routing_type: RoutingType,
+    prefix: &str,
+    findings: &mut Findings,
+) -> Queue {
+    let filter = filter(element, prefix, findings);
+    let mut reader = Reader::new(Some(element), prefix, findings);
+    Queue {
+        name: reader.text("name", name),
         routing_type,
         durable: reader.bool("durable", true),
-        filter: element
-            .child("filter")
-            .and_then(|filter| filter.attribute("string"))
-            .map(|text| text.value.clone())
-            .filter(|text| !text.is_empty()),
+        filter,
         user: reader.optional_text("user"),
-        max_consumers: given(&reader, "max-consumers").then(|| reader.limit("max-consumers", None)),
+        max_consumers: reader.given("max-consumers", |reader, name| reader.limit(name, None)),
         purge_on_no_consumers: reader.bool("purge-on-no-consumers", false),
-        exclusive: given(&reader, "exclusive").then(|| reader.bool("exclusive", false)),
-        last_value: given(&reader, "last-value").then(|| reader.bool("last-value", false)),
+        exclusive: reader.given("exclusive", |reader, name| reader.bool(name, false)),
+        last_value: reader.given("last-value", |reader, name| reader.bool(name, false)),
         last_value_key: reader.optional_text("last-value-key"),
-        non_destructive: given(&reader, "non-destructive")
-            .then(|| reader.bool("non-destructive", false)),
-        group_rebalance: given(&reader, "group-rebalance")
-            .then(|| reader.bool("group-rebalance", false)),
-        group_rebalance_pause_dispatch: given(&reader, "group-rebalance-pause-dispatch")
-            .then(|| reader.bool("group-rebalance-pause-dispatch", false)),
-        group_buckets: given(&reader, "group-buckets").then(|| reader.limit("group-buckets", None)),
+        non_destructive: reader.given("non-destructive", |reader, name| reader.bool(name, false)),
+        group_rebalance: reader.given("group-rebalance", |reader, name| reader.bool(name, false)),
+        group_rebalance_pause_dispatch: reader
+            .given("group-rebalance-pause-dispatch", |reader, name| {
+                reader.bool(name, false)
+            }),
+        group_buckets: reader.given("group-buckets", |reader, name| reader.limit(name, None)),
         group_first_key: reader.optional_text("group-first-key"),
-        consumers_before_dispatch: given(&reader, "consumers-before-dispatch")
-            .then(|| reader.number("consumers-before-dispatch", 0)),
-        delay_before_dispatch: given(&reader, "delay-before-dispatch")
-            .then(|| reader.optional_millis("delay-before-dispatch", None)),
+        consumers_before_dispatch: reader.given("consumers-before-dispatch", |reader, name| {
+            reader.number(name, 0)
+        }),
+        delay_before_dispatch: reader.given("delay-before-dispatch", |reader, name| {
+            reader.optional_millis(name, None)
+        }),
         ring_size: reader.limit("ring-size", None),
-        enabled: given(&reader, "enabled").then(|| reader.bool("enabled", true)),
-    })
+        enabled: reader.given("enabled", |reader, name| reader.bool(name, true)),
+    }
 }
 
-fn given(reader: &Reader<'_>, name: &str) -> bool {
-    reader.written(name).is_some()
+/// The selector of `<filter string="…">`; an empty one is none. What is no selector is reported.
+fn filter(element: &Element, prefix: &str, findings: &mut Findings) -> Option<String> {
+    let filter = element.child("filter")?.attribute("string")?;
+    if let Err(reason) = Selector::parse(&filter.value) {
+        let problem = format!("{} is no selector: {reason}", shown(&filter.value));
+        findings.error(ConfigError::new(&filter.position, "string", problem));
+    }
+    findings.effective.push(Effective {
+        name: format!("{prefix}filter"),
+        value: filter.value.clone(),
+        origin: Origin::Written(filter.position.clone()),
+    });
+    (!filter.value.is_empty()).then(|| filter.value.clone())
 }

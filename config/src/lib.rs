@@ -22,7 +22,7 @@ pub mod login_config;
 mod login_tokens;
 pub mod masked;
 mod nearest;
-pub mod node;
+mod node;
 pub mod paging;
 mod plugins;
 pub mod properties_file;

@@ -44,6 +44,11 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// What `read` makes of `name`, if anything is written there.
+    pub fn given<T>(&mut self, name: &str, read: impl FnOnce(&mut Self, &str) -> T) -> Option<T> {
+        self.written(name).is_some().then(|| read(self, name))
+    }
+
     /// The value under `name`, read by `parse` and shown by `show`, or the default.
     pub fn value<T>(
         &mut self,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Everything a configuration says, typed.
 
+use hind_engine::address::matches::Matches;
+use hind_engine::address::name::WildcardSyntax;
 use hind_engine::address::settings::AddressSettingsOverrides;
 
 use crate::acceptors::{self, Acceptor};
-use crate::addresses::{self, Address, WildcardSyntax};
+use crate::addresses::{self, Address};
 use crate::core::{self, CriticalAnalyzer, GracefulShutdown, ManagementAddresses, Periods};
 use crate::error::{ConfigError, Effective, Findings};
 use crate::journal::{self, JournalSettings, Paths, RememberedIds};
@@ -85,6 +87,9 @@ pub(crate) fn read(
     let name = reader.text("name", "localhost");
     let persistence_enabled = reader.bool("persistence-enabled", true);
     let journal = journal::read(core, findings);
+    let wildcards = addresses::wildcards(core, findings);
+    let literal_match_markers = literal_match_markers(core, findings);
+    patterns(core, wildcards, literal_match_markers, findings);
     Settings {
         name,
         persistence_enabled,
@@ -92,8 +97,8 @@ pub(crate) fn read(
         addresses: addresses::read(core, findings),
         address_settings: address_settings::read(core, findings),
         security: security_settings::read(core, findings),
-        wildcards: addresses::wildcards(core, findings),
-        literal_match_markers: literal_match_markers(core, findings),
+        wildcards,
+        literal_match_markers,
         paths: journal::paths(core, findings),
         ids: journal::ids(core, findings),
         limits: paging::read(core, journal.buffer_timeout, findings),
@@ -121,5 +126,28 @@ fn one_of(core: &Element, name: &str, findings: &mut Findings) {
         findings.error(
             ConfigError::new(&second.position, &second.name, problem).expected("one choice"),
         );
+    }
+}
+
+/// Reports the matches of address and security settings that the engine could not use.
+fn patterns(
+    core: &Element,
+    wildcards: WildcardSyntax,
+    markers: Option<(char, char)>,
+    findings: &mut Findings,
+) {
+    for (all, one) in [
+        ("address-settings", "address-setting"),
+        ("security-settings", "security-setting"),
+    ] {
+        for setting in core.all(all).flat_map(|settings| settings.all(one)) {
+            let Some(pattern) = setting.attribute("match") else {
+                continue;
+            };
+            if let Err(reason) = Matches::new(wildcards, markers).insert(&pattern.value, ()) {
+                let error = ConfigError::new(&pattern.position, "match", reason.to_string());
+                findings.error(error.expected(format!("nothing after {}", wildcards.any_words)));
+            }
+        }
     }
 }

@@ -79,11 +79,16 @@ class Schema:
     def element(self, node, owner, many, optional):
         repeats = "many" if many or node.get("maxOccurs", "1") != "1" else "once"
         required = not optional and node.get("minOccurs", "1") != "0"
+        owner_of_type = owner
         if node.get("ref"):
-            node = self.named[XSD + "element", self.local(node.get("ref"))]
-            value = self.value(node, "")
-        else:
-            value = self.value(node, owner)
+            head = self.local(node.get("ref"))
+            members = [child for child in self.named.values() if self.local(child.get("substitutionGroup", "")) == head]
+            for member in members:
+                self.row(owner, "element", member.get("name"), self.value(member, ""), repeats, "")
+            node, owner_of_type = self.named[XSD + "element", head], ""
+            if node.get("abstract") == "true":
+                return
+        value = self.value(node, owner_of_type)
         occurs = repeats + (" required" if required else "")
         self.row(owner, "element", node.get("name"), value, occurs, node.get("default", ""))
 

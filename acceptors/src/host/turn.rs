@@ -14,9 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
+use hind_engine::command::Command;
 use hind_engine::event::Event;
 use hind_engine::id::ConnectionId;
 use hind_engine::time::{Instant, Now};
+use hind_ha::Node;
 use hind_ha::effect::Effects;
 use hind_ha::input::Input;
 use parking_lot::Mutex;
@@ -32,12 +34,26 @@ use super::mailbox::Mailbox;
 
 /// The broker as one value: told what arrived, it appends what must happen.
 pub trait Brain: Send {
-    /// Something arrived.
-    fn handle(&mut self, now: Now, input: Input, effects: &mut Effects);
-    /// When [`Input::Time`] must come at the latest.
-    fn deadline(&self) -> Option<Instant>;
+    /// What arrived, in order: one turn.
+    fn handle(&mut self, now: Now, inputs: &mut dyn Iterator<Item = Input>, effects: &mut Effects);
+    /// When [`Input::Time`] must come at the latest, as things stand at `now`.
+    fn deadline(&self, now: Now) -> Option<Instant>;
     /// Bytes given to the disk and not yet stored.
     fn backlog(&self) -> u64;
+}
+
+impl Brain for Node {
+    fn handle(&mut self, now: Now, inputs: &mut dyn Iterator<Item = Input>, effects: &mut Effects) {
+        self.handle_all(now, inputs, effects);
+    }
+
+    fn deadline(&self, now: Now) -> Option<Instant> {
+        Node::deadline(self, now)
+    }
+
+    fn backlog(&self) -> u64 {
+        Node::backlog(self)
+    }
 }
 
 /// Commands after which a turn lets its effects go before it goes on.
@@ -60,7 +76,7 @@ pub enum DiskPort {
 /// node appended them; when the inbox is not empty, somebody holds the lock or is about to try.
 pub struct Turn {
     seat: Mutex<Seat>,
-    inbox: Mutex<VecDeque<Entry>>,
+    inbox: Mutex<Inbox>,
     clock: Clock,
     disk: DiskPort,
     chores: Arc<Chores>,
@@ -79,7 +95,7 @@ struct Seat {
     effects: Effects,
     mailboxes: FxHashMap<ConnectionId, Arc<Mailbox>>,
     /// What the turn has taken from the inbox.
-    taken: VecDeque<Entry>,
+    inputs: Vec<Input>,
     woken: Vec<Waker>,
 }
 
@@ -92,18 +108,58 @@ enum Entry {
 }
 
 impl Entry {
-    fn weight(&self) -> usize {
+    /// How many commands it is.
+    fn commands(&self) -> usize {
         match self {
             Self::Input(Input::Client(_, commands)) => commands.len().max(1),
             _ => 1,
         }
+    }
+
+    /// About how many bytes it holds.
+    fn size(&self) -> u64 {
+        const COMMAND: u64 = size_of::<Command>() as u64;
+        let Self::Input(Input::Client(_, commands)) = self else {
+            return COMMAND;
+        };
+        let size = |command: &Command| match command {
+            Command::Send(_, send) => COMMAND + send.message.body.len() as u64,
+            _ => COMMAND,
+        };
+        commands.iter().map(size).sum()
+    }
+}
+
+/// What has been submitted and no turn has taken yet.
+#[derive(Default)]
+struct Inbox {
+    entries: VecDeque<Entry>,
+    /// The sum of the entries' sizes.
+    size: u64,
+}
+
+impl Inbox {
+    fn push_back(&mut self, entry: Entry) {
+        self.size += entry.size();
+        self.entries.push_back(entry);
+    }
+
+    fn push_front(&mut self, entry: Entry) {
+        self.size += entry.size();
+        self.entries.push_front(entry);
+    }
+
+    fn pop_front(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        self.size -= entry.size();
+        Some(entry)
     }
 }
 
 impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn")
-            .field("waiting", &self.inbox.lock().len())
+            .field("waiting", &self.inbox.lock().entries.len())
             .finish_non_exhaustive()
     }
 }
@@ -122,10 +178,10 @@ impl Turn {
                 node,
                 effects: Effects::default(),
                 mailboxes: FxHashMap::default(),
-                taken: VecDeque::new(),
+                inputs: Vec::new(),
                 woken: Vec::new(),
             }),
-            inbox: Mutex::new(VecDeque::new()),
+            inbox: Mutex::new(Inbox::default()),
             clock,
             disk,
             chores,
@@ -166,13 +222,17 @@ impl Turn {
     }
 
     fn enter(&self, entries: impl IntoIterator<Item = Entry>) {
-        self.inbox.lock().extend(entries);
+        let mut inbox = self.inbox.lock();
+        entries.into_iter().for_each(|entry| inbox.push_back(entry));
+        // Said before a turn can take it, because the end of that turn says the opposite.
+        self.backlog.grown_to(inbox.size);
+        drop(inbox);
         self.run();
     }
 
     fn run(&self) {
         for _ in 0..TURNS_IN_A_ROW {
-            if self.inbox.lock().is_empty() {
+            if self.inbox.lock().entries.is_empty() {
                 return;
             }
             let Some(mut seat) = self.seat.try_lock() else {
@@ -194,16 +254,32 @@ impl Turn {
 
     /// One turn: a bounded part of the inbox, one reading of the clock, then all effects.
     fn round(&self, seat: &mut Seat) {
-        self.take(&mut seat.taken);
+        self.take(seat);
         if self.broken.load(Ordering::Acquire) {
-            seat.taken.clear();
+            seat.inputs.clear();
             return;
         }
         let now = self.clock.now();
         self.began
             .store(now.monotonic.as_nanos().max(1), Ordering::Relaxed);
-        while let Some(entry) = seat.taken.pop_front() {
-            let input = match entry {
+        let mut inputs = seat.inputs.drain(..);
+        seat.node.handle(now, &mut inputs, &mut seat.effects);
+        drop(inputs);
+        self.release(seat);
+        self.bell.ring_at(seat.node.deadline(now));
+        let waiting = self.inbox.lock().size;
+        self.backlog.set(seat.node.backlog() + waiting);
+    }
+
+    /// Moves a bounded part of the inbox to the seat, and keeps the list of mailboxes on the way.
+    fn take(&self, seat: &mut Seat) {
+        let mut inbox = self.inbox.lock();
+        let mut weight = 0;
+        while weight < TURN_COMMANDS
+            && let Some(entry) = inbox.pop_front()
+        {
+            weight += entry.commands();
+            seat.inputs.push(match entry {
                 Entry::Input(input) => input,
                 Entry::Join(id, mailbox) => {
                     seat.mailboxes.insert(id, mailbox);
@@ -213,22 +289,7 @@ impl Turn {
                     seat.mailboxes.remove(&id);
                     Input::Disconnected(id)
                 }
-            };
-            seat.node.handle(now, input, &mut seat.effects);
-        }
-        self.release(seat);
-        self.bell.ring_at(seat.node.deadline());
-        self.backlog.set(seat.node.backlog());
-    }
-
-    fn take(&self, taken: &mut VecDeque<Entry>) {
-        let mut inbox = self.inbox.lock();
-        let mut weight = 0;
-        while weight < TURN_COMMANDS
-            && let Some(entry) = inbox.pop_front()
-        {
-            weight += entry.weight();
-            taken.push_back(entry);
+            });
         }
     }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Power fails anywhere; what comes back is a prefix of whole units with everything synced in it.
 
-use hind_engine::storage::Position;
+use hind_engine::id::QueueId;
+use hind_engine::storage::request::{Request, Segment};
+use hind_engine::storage::{Position, Storage};
 
-use crate::disk::{Crash, Disk};
+use crate::disk::{Crash, Disk, branch, settings};
 use crate::random::{Random, seeds};
-use crate::session::Session;
+use crate::session::{Session, message_on};
 
 const HOWS: [Crash; 4] = [
     Crash::LosesAll,
@@ -19,9 +21,10 @@ const HOWS: [Crash; 4] = [
 fn any_number_of_crashes_lose_nothing_that_was_synced_and_bring_nothing_back() {
     for seed in seeds(60) {
         let mut session = Session::new(seed, 4096);
+        session.lazy = seed % 3 == 0;
         for _ in 0..12 {
             live(&mut session);
-            let synced = session.storage.stored();
+            let synced = session.synced;
             for how in HOWS {
                 for other in 0..3 {
                     let mut disk = session.disk.clone();
@@ -46,8 +49,11 @@ fn any_number_of_crashes_lose_nothing_that_was_synced_and_bring_nothing_back() {
 fn live(session: &mut Session) {
     for _ in 0..session.random.below(60) {
         session.turn();
-        if session.random.one_in(3) {
-            session.sync();
+        match session.random.below(6) {
+            _ if session.lazy => (),
+            0 => session.sync(),
+            1 | 2 => session.sync_answered_late(),
+            _ => (),
         }
     }
 }
@@ -117,4 +123,64 @@ fn a_tail_that_was_cut_stays_cut() {
         .check_recovery(&session.disk, position)
         .expect("whole");
     assert_eq!(recovery.last, Position(position.0));
+}
+
+/// A unit over three segments, torn in the third: the two behind its beginning hold nothing, and go before it does, so
+/// that they are never read without it.
+#[test]
+fn what_is_left_of_a_torn_unit_goes_first() {
+    let mut storage = Storage::new(settings(4096));
+    let mut disk = Disk::default();
+    storage.begin(branch(1), vec![]);
+    disk.turn(&mut storage);
+    for id in 1..=6 {
+        storage.append(&message_on(id, 1500, &[QueueId(1)]), id < 6, true);
+    }
+    let batch = storage.take_batch().expect("a batch");
+    let segments: Vec<_> = batch.writes.iter().map(|write| write.segment).collect();
+    assert_eq!(segments, [Segment(1), Segment(2), Segment(3)]);
+    disk.write(&batch);
+    disk.put(Segment(3), 100, &[0; 8]);
+    let (mut storage, recovered) = disk
+        .recover(settings(4096), &mut |_, _, _| ())
+        .expect("torn");
+    assert_eq!((recovered.records, recovered.last), (1, Position(1)));
+    assert!(recovered.torn_bytes > 6 * 1500 && recovered.torn_bytes < 7 * 1600);
+    storage.begin(branch(2), vec![]);
+    let batch = storage.take_batch().expect("a batch");
+    assert_eq!(batch.writes[0].segment, Segment(4));
+    let released = storage.on_stored(batch.end);
+    assert_eq!(released[..2], [2, 3].map(|n| Request::Release(Segment(n))));
+}
+
+/// A run's file is lost from the directory, but its content is not, and the next run makes a file of the same number of
+/// it: the same positions at the same places with the right generation, but of another branch.
+#[test]
+fn a_lost_file_found_again_under_its_own_number_is_not_read_as_new() {
+    let first_run = |storage: &mut Storage, epoch| {
+        storage.begin(branch(epoch), vec![]);
+        for id in 1..=3 {
+            let id = id + 100 * epoch;
+            storage.append(&message_on(id, 300, &[QueueId(1)]), false, true);
+        }
+    };
+    let mut lost = Storage::new(settings(4096));
+    first_run(&mut lost, 1);
+    let mut disk = Disk::default();
+    disk.write(&lost.take_batch().expect("a batch"));
+    let mut second = Storage::new(settings(4096));
+    first_run(&mut second, 2);
+    let batch = second.take_batch().expect("a batch");
+    let bytes = batch.writes[0].pieces.concat();
+    // Everything but the last of three equal records has reached the disk.
+    let branch_start = 64 + 64;
+    let record = (bytes.len() - branch_start) / 3;
+    disk.put(Segment(1), 0, &bytes[..bytes.len() - record]);
+    let mut ids = vec![];
+    let visit = &mut |_: &mut _, _, record: hind_engine::storage::record::Record| {
+        ids.extend(record.key());
+    };
+    let (_, recovered) = disk.recover(settings(4096), visit).expect("torn");
+    assert_eq!(recovered.records, 3, "{ids:?}");
+    assert_eq!(recovered.branch, Some(branch(2)));
 }

@@ -14,10 +14,13 @@ use hind_engine::storage::record::{
 /// Entries that the duplicate-id cache keeps.
 const CACHE: usize = 5;
 
+/// Delivery count and schedule, by queue.
+pub type Routes = BTreeMap<QueueId, (u32, u64)>;
+
 /// Durable state.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Model {
-    pub messages: BTreeMap<MessageId, (Arc<Message>, BTreeMap<QueueId, (u32, u64)>)>,
+    pub messages: BTreeMap<MessageId, (Arc<Message>, Routes)>,
     pub addresses: BTreeMap<AddressId, AddressRecord>,
     pub queues: BTreeMap<QueueId, QueueRecord>,
     pub duplicate_ids: BTreeMap<u64, DuplicateIdRecord>,

@@ -28,6 +28,12 @@ pub struct Session {
     pub history: Vec<Record>,
     /// The state after each whole unit, by the position of its last record; the first is the empty log.
     pub states: Vec<(Position, Model)>,
+    /// Some turns do not ask for a sync (`journal-sync-transactional` off).
+    pub lazy: bool,
+    /// Everything up to here was appended before the last sync.
+    pub synced: Position,
+    /// The disk has not yet answered for everything up to here, though it is synced.
+    answer: Option<Position>,
     next_id: u64,
     epoch: u64,
 }
@@ -42,6 +48,9 @@ impl Session {
             disk: Disk::recycling(file_size as usize),
             history: vec![],
             states: vec![(Position(0), Model::default())],
+            lazy: false,
+            synced: Position(0),
+            answer: None,
             next_id: 1,
             epoch: 0,
         };
@@ -74,9 +83,10 @@ impl Session {
 
     /// Appends the records as one unit.
     pub fn unit(&mut self, records: Vec<Record>) {
+        let sync = !self.lazy || self.random.one_in(20);
         let last = records.len() - 1;
         for (n, record) in records.into_iter().enumerate() {
-            self.storage.append(&record, n < last, true);
+            self.storage.append(&record, n < last, sync);
             self.note(record);
         }
         self.end_unit();
@@ -90,7 +100,9 @@ impl Session {
             self.unit(records);
         }
         self.clean();
-        self.write()
+        let batch = self.write();
+        self.late_answer();
+        batch
     }
 
     /// Writes again what the log asks for.
@@ -109,6 +121,13 @@ impl Session {
             self.end_unit();
         }
         for key in keys {
+            let oldest = self.disk.files.keys().next().expect("a file");
+            assert!(
+                self.storage
+                    .live()
+                    .home(key)
+                    .is_some_and(|home| home.0 <= *oldest)
+            );
             let record = self.model.record(key);
             self.unit(vec![record]);
         }
@@ -116,14 +135,40 @@ impl Session {
 
     pub fn write(&mut self) -> Option<Batch> {
         let batch = self.storage.take_batch()?;
-        assert!(batch.sync && batch.end == self.storage.appended());
+        assert!(batch.end == self.storage.appended());
         self.disk.write(&batch);
+        if self.lazy {
+            match batch.sync {
+                true => self.sync(),
+                false => self.stored(),
+            }
+        }
         Some(batch)
+    }
+
+    /// Everything written is synced; the answer comes behind the next batch.
+    pub fn sync_answered_late(&mut self) {
+        self.disk.sync();
+        self.synced = self.storage.appended();
+        self.answer = Some(self.synced);
+    }
+
+    fn late_answer(&mut self) {
+        if let Some(position) = self.answer.take() {
+            let requests = self.storage.on_stored(position);
+            self.disk.release(&requests);
+        }
     }
 
     /// Everything written is synced and answered.
     pub fn sync(&mut self) {
         self.disk.sync();
+        self.synced = self.storage.appended();
+        self.stored();
+    }
+
+    fn stored(&mut self) {
+        self.answer = None;
         let end = self.storage.appended();
         let requests = self.storage.on_stored(end);
         assert_eq!(self.storage.stored(), end);
@@ -170,6 +215,8 @@ impl Session {
         self.history.truncate(recovery.last.0 as usize);
         self.states.truncate(recovery.states);
         self.disk.sync();
+        self.synced = recovery.last;
+        self.answer = None;
         self.begin();
     }
 

@@ -88,13 +88,13 @@ impl Head {
     }
 
     /// The position claimed by a synced mark at `offset`, if one verifies there.
-    pub fn mark(bytes: &[u8], offset: usize, generation: u32) -> Option<(Branch, Position)> {
+    pub fn mark(bytes: &[u8], offset: usize, generation: u32) -> Option<Position> {
         let peeked = Self::peek(bytes, offset, generation)?;
         if peeked.kind != kind::SYNCED || peeked.payload != 8 {
             return None;
         }
-        let (head, payload) = Self::verify(bytes, offset, generation)?;
-        Some((head.branch, Position(u64_at(payload, 0))))
+        let (_, payload) = Self::verify(bytes, offset, generation)?;
+        Some(Position(u64_at(payload, 0)))
     }
 }
 

@@ -182,7 +182,7 @@ impl Replay {
             ));
         }
         let what = "the next segment was begun after it had been synced";
-        self.prove(header.synced, header.branch, what);
+        self.prove(header.synced, what);
         Ok(false)
     }
 
@@ -309,12 +309,12 @@ impl Replay {
             if (kind::BRANCH..=kind::SYNCED).contains(&head.kind) {
                 torn_to = torn_to.max(offset + record_size(head.payload));
             }
-            if let Some((branch, position)) = Head::mark(bytes, offset, generation) {
+            if let Some(position) = Head::mark(bytes, offset, generation) {
                 let what = format!(
                     "a mark in segment {} at byte {offset} says that it had been synced",
                     segment.0
                 );
-                self.prove(position, branch, &what);
+                self.prove(position, &what);
             }
         }
         if let Some(gap) = &mut self.gap {
@@ -322,11 +322,9 @@ impl Replay {
         }
     }
 
-    /// Something of `branch` says that everything up to `synced` was on the disk.
-    fn prove(&mut self, synced: Position, branch: Branch, what: &str) {
-        let newer = self.branch.is_none_or(|own| own.epoch <= branch.epoch);
+    /// Something says that everything up to `synced` was on the disk.
+    fn prove(&mut self, synced: Position, what: &str) {
         if let Some(gap) = &mut self.gap
-            && newer
             && synced >= gap.position
             && gap.proof.is_none()
         {

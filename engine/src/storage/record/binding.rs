@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::layout::{Reader, Sink};
+use super::super::layout::{Reader, Sink};
 use crate::address::routing_type::RoutingType;
 use crate::id::{AddressId, QueueId};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The first record of a branch.
 
-use super::layout::{Reader, Sink};
+use super::super::layout::{Reader, Sink};
 use crate::storage::Branch;
 
 const FORCED: u8 = 1;

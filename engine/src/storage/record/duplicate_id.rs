@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::layout::{Reader, Sink};
+use super::super::layout::{Reader, Sink};
 
 /// An entry of the duplicate-id cache.
 #[derive(Clone, PartialEq, Eq, Debug)]

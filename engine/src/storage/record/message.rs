@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::layout::{Reader, Sink};
+use super::super::layout::{Reader, Sink};
 use crate::id::{MessageId, QueueId};
 use crate::message::{Kind, Message, Properties};
 

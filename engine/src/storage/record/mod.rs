@@ -4,21 +4,21 @@
 use bytes::{Bytes, BytesMut};
 
 use super::Position;
+use super::layout::{Counter, Reader, Sink};
 use crate::id::{AddressId, MessageId, QueueId};
 
 mod binding;
 mod branch;
 mod duplicate_id;
-mod layout;
 mod message;
+#[cfg(test)]
+mod tests;
 
 pub use binding::{AddressRecord, QueueRecord};
 pub use branch::BranchStart;
 pub use duplicate_id::DuplicateIdRecord;
 pub(crate) use message::LastAddress;
 pub use message::{MessageRecord, Route};
-
-use layout::{Counter, Reader, Sink};
 
 /// One user record. State is the fold of these over time; applying one twice is the same as once.
 #[derive(Clone, PartialEq, Debug)]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The primitives of every payload: little-endian numbers, and blocks with a u32 length before them. FORMAT.md, "Payloads".
+//! The primitives of every durable format: little-endian numbers, and blocks with a u32 length before them. FORMAT.md,
+//! "Payloads".
 
 use std::sync::Arc;
 
@@ -7,18 +8,21 @@ use bytes::{BufMut, BytesMut};
 
 /// Where a payload goes: a buffer, or a counter that only learns how long it will be. One encoder serves both, so that
 /// the two cannot disagree.
-pub(crate) trait Sink {
+pub trait Sink {
     /// Appends bytes.
     fn put(&mut self, bytes: &[u8]);
 
+    /// One byte.
     fn u8(&mut self, number: u8) {
         self.put(&[number]);
     }
 
+    /// Four bytes.
     fn u32(&mut self, number: u32) {
         self.put(&number.to_le_bytes());
     }
 
+    /// Eight bytes.
     fn u64(&mut self, number: u64) {
         self.put(&number.to_le_bytes());
     }
@@ -36,6 +40,7 @@ pub(crate) trait Sink {
         self.put(bytes);
     }
 
+    /// A length and so much UTF-8.
     fn text(&mut self, text: &str) {
         self.block(text.as_bytes());
     }
@@ -49,7 +54,7 @@ impl Sink for BytesMut {
 
 /// Counts what would be written.
 #[derive(Debug, Default)]
-pub(crate) struct Counter(pub usize);
+pub struct Counter(pub usize);
 
 impl Sink for Counter {
     fn put(&mut self, bytes: &[u8]) {
@@ -59,9 +64,10 @@ impl Sink for Counter {
 
 /// Reads a payload; every length is checked before it is used, `None` = malformed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a>(pub &'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// The next `n` bytes.
     pub fn take(&mut self, n: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;
@@ -74,18 +80,22 @@ impl<'a> Reader<'a> {
         Some(*taken)
     }
 
+    /// One byte.
     pub fn u8(&mut self) -> Option<u8> {
         Some(u8::from_le_bytes(self.array()?))
     }
 
+    /// Four bytes.
     pub fn u32(&mut self) -> Option<u32> {
         Some(u32::from_le_bytes(self.array()?))
     }
 
+    /// Eight bytes.
     pub fn u64(&mut self) -> Option<u64> {
         Some(u64::from_le_bytes(self.array()?))
     }
 
+    /// Sixteen bytes.
     pub fn id(&mut self) -> Option<[u8; 16]> {
         self.array()
     }
@@ -102,15 +112,18 @@ impl<'a> Reader<'a> {
         (n.checked_mul(each)? <= self.0.len()).then_some(n)
     }
 
+    /// A length and so many bytes.
     pub fn block(&mut self) -> Option<&'a [u8]> {
         let n = self.u32()? as usize;
         self.take(n)
     }
 
+    /// A length and so much UTF-8.
     pub fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.block()?).ok()
     }
 
+    /// Text that will be shared.
     pub fn shared_text(&mut self) -> Option<Arc<str>> {
         self.text().map(Arc::from)
     }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `version`: what runs, where it is installed, which instance it serves.
+
+use crate::failure::Outcome;
+use crate::instance;
+use crate::say;
+
+/// The Artemis version whose files, ports, texts and wire this one takes over.
+pub const COMPATIBLE: &str = "2.44.0";
+
+pub fn version() -> Outcome {
+    let instance = instance::from_environment();
+    let instance = instance.map_or("null".to_owned(), |path| path.display().to_string());
+    say!("{}", name());
+    say!("ActiveMQ Artemis home: {}", instance::home().display());
+    say!("ActiveMQ Artemis instance: {instance}");
+    Ok(())
+}
+
+/// One line that names both.
+pub fn name() -> String {
+    format!(
+        "Hind {} (compatible with Apache ActiveMQ Artemis {COMPATIBLE})",
+        env!("CARGO_PKG_VERSION")
+    )
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Frames: what a client may send, read in place, and a writer for what the broker sends.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::header::{Part, Version, escape};
+
+/// What a client may say [1.2 §Augmented BNF, client-command].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ClientCommand {
+    /// Opens the conversation.
+    #[default]
+    Connect,
+    /// The same, since 1.1.
+    Stomp,
+    /// A message for a destination.
+    Send,
+    /// Starts listening.
+    Subscribe,
+    /// Stops listening.
+    Unsubscribe,
+    /// A message has been consumed.
+    Ack,
+    /// A message has not been consumed; since 1.1.
+    Nack,
+    /// Starts a transaction.
+    Begin,
+    /// Ends one, and all of it happens.
+    Commit,
+    /// Ends one, and nothing of it happens.
+    Abort,
+    /// Closes the conversation.
+    Disconnect,
+}
+
+impl ClientCommand {
+    /// The command of that name; names are case sensitive [1.2 §STOMP Frames].
+    pub fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"SEND" => Self::Send,
+            b"ACK" => Self::Ack,
+            b"NACK" => Self::Nack,
+            b"BEGIN" => Self::Begin,
+            b"COMMIT" => Self::Commit,
+            b"ABORT" => Self::Abort,
+            b"SUBSCRIBE" => Self::Subscribe,
+            b"UNSUBSCRIBE" => Self::Unsubscribe,
+            b"CONNECT" => Self::Connect,
+            b"STOMP" => Self::Stomp,
+            b"DISCONNECT" => Self::Disconnect,
+            _ => return None,
+        })
+    }
+
+    /// As it stands on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "CONNECT",
+            Self::Stomp => "STOMP",
+            Self::Send => "SEND",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::Ack => "ACK",
+            Self::Nack => "NACK",
+            Self::Begin => "BEGIN",
+            Self::Commit => "COMMIT",
+            Self::Abort => "ABORT",
+            Self::Disconnect => "DISCONNECT",
+        }
+    }
+
+    /// Whether its headers may be escaped [1.2 §Value Encoding].
+    pub(super) const fn is_escaped(self) -> bool {
+        !matches!(self, Self::Connect | Self::Stomp)
+    }
+}
+
+/// Where one header lies in the text of its frame's head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) name: u32,
+    pub(super) colon: u32,
+    pub(super) value: u32,
+    pub(super) end: u32,
+}
+
+/// One whole frame of a client. Its head is borrowed from the decoder, its body owned.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// The command.
+    pub command: ClientCommand,
+    /// The body; empty for commands that carry none.
+    pub body: Bytes,
+    /// Whether the client gave the length of the body.
+    pub has_content_length: bool,
+    pub(super) text: &'a str,
+    pub(super) spans: &'a [Span],
+}
+
+impl<'a> Frame<'a> {
+    /// The value of the first header of that name: later ones are history [1.2 §Repeated Header Entries].
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All headers in order, escapes undone.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let text = self.text;
+        self.spans.iter().map(move |span| {
+            (
+                &text[span.name as usize..span.colon as usize],
+                &text[span.value as usize..span.end as usize],
+            )
+        })
+    }
+}
+
+/// What the broker may say [1.2 §Augmented BNF, server-command].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServerCommand {
+    /// The client is let in.
+    Connected,
+    /// A message for a subscription.
+    Message,
+    /// A frame has been dealt with.
+    Receipt,
+    /// Something is wrong; the connection closes.
+    Error,
+}
+
+impl ServerCommand {
+    /// As it stands on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "CONNECTED",
+            Self::Message => "MESSAGE",
+            Self::Receipt => "RECEIPT",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// What ends every frame: the NUL, and the line feed that Artemis's clients are used to see behind it.
+pub(crate) const FRAME_END: &[u8] = b"\0\n";
+
+/// Writes the head of a frame of the broker; the body is the caller's, and then [`FRAME_END`].
+#[derive(Debug)]
+pub struct HeadWriter<'a> {
+    out: &'a mut BytesMut,
+    /// Whose escapes apply: those of 1.0, which are none, for CONNECTED.
+    version: Version,
+}
+
+impl<'a> HeadWriter<'a> {
+    /// Starts a frame.
+    pub fn new(out: &'a mut BytesMut, command: ServerCommand, version: Version) -> Self {
+        out.put_slice(command.name().as_bytes());
+        out.put_u8(b'\n');
+        let version = match command {
+            ServerCommand::Connected => Version::V1_0,
+            _ => version,
+        };
+        Self { out, version }
+    }
+
+    /// A header whose name needs no escapes.
+    pub fn text(&mut self, name: &'static str, value: &str) {
+        self.name(name);
+        escape(value, Part::Value, self.version, self.out);
+        self.out.put_u8(b'\n');
+    }
+
+    /// A header whose name somebody else chose.
+    pub fn foreign(&mut self, name: &str, value: &str) {
+        escape(name, Part::Name, self.version, self.out);
+        self.out.put_u8(b':');
+        escape(value, Part::Value, self.version, self.out);
+        self.out.put_u8(b'\n');
+    }
+
+    /// A header of two texts joined, as a destination is with its prefix.
+    pub fn joined(&mut self, name: &'static str, first: &str, second: &str) {
+        self.name(name);
+        escape(first, Part::Value, self.version, self.out);
+        escape(second, Part::Value, self.version, self.out);
+        self.out.put_u8(b'\n');
+    }
+
+    /// A number.
+    pub fn number(&mut self, name: &'static str, value: u64) {
+        self.name(name);
+        decimal(value, self.out);
+        self.out.put_u8(b'\n');
+    }
+
+    /// Two numbers with a comma between, as ids and heart-beats are.
+    pub fn pair(&mut self, name: &'static str, first: u64, second: u64) {
+        self.name(name);
+        decimal(first, self.out);
+        self.out.put_u8(b',');
+        decimal(second, self.out);
+        self.out.put_u8(b'\n');
+    }
+
+    /// The blank line between head and body.
+    pub fn finish(self) {
+        self.out.put_u8(b'\n');
+    }
+
+    fn name(&mut self, name: &'static str) {
+        self.out.put_slice(name.as_bytes());
+        self.out.put_u8(b':');
+    }
+}
+
+/// Appends a number in decimal without going through a `String`.
+fn decimal(mut value: u64, out: &mut BytesMut) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.put_slice(&digits[at..]);
+}

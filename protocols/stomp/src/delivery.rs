@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Engine message → MESSAGE frame. The way in is in `convert`.
+
+use bytes::BufMut;
+use hind_engine::address::routing_type::RoutingType;
+use hind_engine::event::Delivery;
+use hind_engine::message::properties::{
+    CONTENT_TYPE, GROUP_ID, INGRESS_TIMESTAMP, PREFIX, ROUTING_TYPE, VALIDATED_USER,
+};
+use hind_engine::message::{Kind, Message, Value};
+use hind_engine::protocol::Segments;
+
+use crate::codec::{FRAME_END, HeadWriter, ServerCommand, Version};
+use crate::convert::{CORRELATION_ID, REPLY_TO, TYPE};
+use crate::subscription::Subscription;
+
+/// What the headers that the broker writes itself need at most, without the texts in them.
+const OWN_HEADERS: usize = 384;
+
+/// Appends the MESSAGE frame of a delivery.
+///
+/// The broker's headers come first and in one order, so that no property can be taken for one of them [1.2 §Repeated
+/// Header Entries]; a property that has the name of one of them is left out.
+pub(crate) fn write(
+    delivery: &Delivery,
+    subscription: &Subscription,
+    version: Version,
+    out: &mut Segments,
+) {
+    let message = &*delivery.message;
+    let standard = Standard::of(message);
+    let head = out.head();
+    let body_copied = if message.body.len() < Segments::SHARED {
+        message.body.len()
+    } else {
+        0
+    };
+    head.reserve(OWN_HEADERS + message.properties.encoded().len() + body_copied);
+    let mut writer = HeadWriter::new(head, ServerCommand::Message, version);
+    routing_headers(&mut writer, delivery, subscription, &standard, version);
+    message_headers(&mut writer, message, &standard);
+    writer.text(
+        "redelivered",
+        if delivery.attempts > 0 {
+            "true"
+        } else {
+            "false"
+        },
+    );
+    if let Some(routing) = standard.routing.or(subscription.routing) {
+        writer.text("destination-type", routing_name(routing));
+    }
+    for (name, value) in message
+        .properties
+        .iter()
+        .filter(|(name, _)| !is_shown_otherwise(name))
+    {
+        writer.foreign(name, &value.to_text());
+    }
+    if wants_content_length(message, version) {
+        writer.number("content-length", message.body.len() as u64);
+    }
+    writer.finish();
+    out.payload(&message.body);
+    out.head().put_slice(FRAME_END);
+}
+
+/// Whom the message is for, and how to speak of it [1.2 §MESSAGE].
+fn routing_headers(
+    writer: &mut HeadWriter<'_>,
+    delivery: &Delivery,
+    subscription: &Subscription,
+    standard: &Standard<'_>,
+    version: Version,
+) {
+    let message = &*delivery.message;
+    writer.text("subscription", &subscription.id);
+    writer.pair("message-id", delivery.consumer.0, message.id.0);
+    if version >= Version::V1_2 && !subscription.is_auto() {
+        writer.pair("ack", delivery.consumer.0, message.id.0);
+    }
+    writer.joined(
+        "destination",
+        standard.prefix.unwrap_or(""),
+        &message.address,
+    );
+}
+
+/// What Artemis says of every message.
+fn message_headers(writer: &mut HeadWriter<'_>, message: &Message, standard: &Standard<'_>) {
+    let texts = [
+        ("correlation-id", &standard.correlation_id),
+        ("reply-to", &standard.reply_to),
+        ("type", &standard.kind),
+        ("content-type", &standard.content_type),
+        ("JMSXGroupID", &standard.group),
+        ("JMSXUserID", &standard.user),
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            writer.text(name, &value.to_text());
+        }
+    }
+    writer.number("expires", message.expiration);
+    writer.number("timestamp", message.timestamp);
+    writer.number("priority", u64::from(message.priority));
+    writer.text("persistent", if message.durable { "true" } else { "false" });
+    if let Some(ingress) = &standard.ingress {
+        writer.text("ingress-timestamp", &ingress.to_text());
+    }
+}
+
+/// The properties that have a header of their own, found in one pass.
+#[derive(Default)]
+struct Standard<'a> {
+    correlation_id: Option<Value<'a>>,
+    reply_to: Option<Value<'a>>,
+    kind: Option<Value<'a>>,
+    content_type: Option<Value<'a>>,
+    group: Option<Value<'a>>,
+    user: Option<Value<'a>>,
+    ingress: Option<Value<'a>>,
+    prefix: Option<&'a str>,
+    routing: Option<RoutingType>,
+}
+
+impl<'a> Standard<'a> {
+    fn of(message: &'a Message) -> Self {
+        let mut standard = Self::default();
+        for (name, value) in message.properties.iter() {
+            let slot = match name {
+                CORRELATION_ID => &mut standard.correlation_id,
+                REPLY_TO => &mut standard.reply_to,
+                TYPE => &mut standard.kind,
+                CONTENT_TYPE => &mut standard.content_type,
+                GROUP_ID => &mut standard.group,
+                VALIDATED_USER => &mut standard.user,
+                INGRESS_TIMESTAMP => &mut standard.ingress,
+                PREFIX => {
+                    if let Value::Text(prefix) = value {
+                        standard.prefix = standard.prefix.or(Some(prefix));
+                    }
+                    continue;
+                }
+                ROUTING_TYPE => {
+                    standard.routing = standard.routing.or_else(|| routing_of(value));
+                    continue;
+                }
+                _ => continue,
+            };
+            if value != Value::Null && slot.is_none() {
+                *slot = Some(value);
+            }
+        }
+        standard
+    }
+}
+
+fn routing_of(value: Value<'_>) -> Option<RoutingType> {
+    match value.as_integer() {
+        Some(0) => Some(RoutingType::Multicast),
+        Some(1) => Some(RoutingType::Anycast),
+        _ => None,
+    }
+}
+
+const fn routing_name(routing: RoutingType) -> &'static str {
+    match routing {
+        RoutingType::Anycast => "ANYCAST",
+        RoutingType::Multicast => "MULTICAST",
+    }
+}
+
+/// Whether a property must not be written as a header: it has one already, or has the name of one that the broker
+/// writes or that would steer the client.
+fn is_shown_otherwise(name: &str) -> bool {
+    matches!(
+        name,
+        "" | CORRELATION_ID
+            | REPLY_TO
+            | TYPE
+            | CONTENT_TYPE
+            | VALIDATED_USER
+            | INGRESS_TIMESTAMP
+            | PREFIX
+            | ROUTING_TYPE
+            | "subscription"
+            | "message-id"
+            | "ack"
+            | "destination"
+            | "destination-type"
+            | "correlation-id"
+            | "reply-to"
+            | "type"
+            | "content-type"
+            | "expires"
+            | "timestamp"
+            | "priority"
+            | "persistent"
+            | "redelivered"
+            | "content-length"
+            | "receipt"
+            | "receipt-id"
+            | "transaction"
+    )
+}
+
+/// A length eases parsing [1.2 §Header content-length], but clients of 1.0 take it as the sign of bytes, so text goes
+/// without unless it could not be framed.
+fn wants_content_length(message: &Message, version: Version) -> bool {
+    message.kind != Kind::Text
+        || version >= Version::V1_1
+        || memchr::memchr(0, &message.body).is_some()
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a client that was let in may do: one method per frame, one per event.
+
+use std::sync::Arc;
+
+use hind_engine::command::{
+    Command, ConsumerCommand, Deliveries, Outcome, ResourceCommand, Send, SessionCommand, Settle,
+    TransactionCommand,
+};
+use hind_engine::event::{Delivery, Refusal};
+use hind_engine::id::{ConsumerId, SessionId, Ticket};
+use hind_engine::protocol::Outbound;
+use hind_engine::security::user::Identity;
+use hind_engine::time::Now;
+
+use crate::codec::{ClientCommand, Frame, Version};
+use crate::convert::{self, SendHead};
+use crate::delivery;
+use crate::destination::LastDestination;
+use crate::fault::Fault;
+use crate::options::Options;
+use crate::receipt::Receipts;
+use crate::refusal;
+use crate::subscription::Subscriptions;
+use crate::transaction::Transactions;
+
+/// The engine session of a connection: STOMP has exactly one.
+const SESSION: SessionId = SessionId(1);
+
+/// The conversation with one client, from CONNECTED on.
+#[derive(Debug)]
+pub(crate) struct Session {
+    options: Arc<Options>,
+    /// The version agreed on.
+    pub version: Version,
+    client_id: Option<Arc<str>>,
+    receipts: Receipts,
+    subscriptions: Subscriptions,
+    transactions: Transactions,
+    last_destination: LastDestination,
+    /// The next `amqMessageId`.
+    message_id: u128,
+}
+
+impl Session {
+    /// Opens the engine's session.
+    pub fn open(
+        options: Arc<Options>,
+        version: Version,
+        identity: Identity,
+        client_id: Option<String>,
+        first_message_id: u128,
+        out: &mut Outbound,
+    ) -> Self {
+        let client_id: Option<Arc<str>> = client_id.map(Arc::from);
+        let open = SessionCommand::Open {
+            identity,
+            client_id: client_id.clone(),
+        };
+        out.commands.push(Command::Session(SESSION, open));
+        Self {
+            options,
+            version,
+            client_id,
+            receipts: Receipts::default(),
+            subscriptions: Subscriptions::default(),
+            transactions: Transactions::default(),
+            last_destination: LastDestination::default(),
+            message_id: first_message_id,
+        }
+    }
+
+    /// Carries out a frame other than CONNECT and DISCONNECT, which are the connection's.
+    pub fn frame(&mut self, now: Now, frame: Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
+        match frame.command {
+            ClientCommand::Send => self.send(now, frame, out),
+            ClientCommand::Ack | ClientCommand::Nack => self.answer(&frame, out),
+            ClientCommand::Subscribe => self.subscribe(&frame, out),
+            ClientCommand::Unsubscribe => self.unsubscribe(&frame, out),
+            ClientCommand::Begin => self.begin(&frame, out),
+            ClientCommand::Commit | ClientCommand::Abort => self.end(&frame, out),
+            ClientCommand::Connect | ClientCommand::Stomp => Err(Fault::unsupported_command(
+                frame.command.name(),
+                "This connection is already established.",
+            )),
+            ClientCommand::Disconnect => {
+                self.disconnect(&frame, out);
+                Ok(())
+            }
+        }
+    }
+
+    fn send(&mut self, now: Now, frame: Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
+        let head = SendHead::read(&frame, now)?;
+        let destination = match head.destination {
+            Some(text) if !text.is_empty() => self.last_destination.get(text, &self.options),
+            text => {
+                return Err(Fault::violation(
+                    "STOMP 1.2 §SEND",
+                    format!(
+                        "AMQ339001: Destination does not exist: {}",
+                        text.unwrap_or("null")
+                    ),
+                    "The header destination is missing or empty.",
+                ));
+            }
+        };
+        let transaction = self
+            .transactions
+            .of(ClientCommand::Send, head.transaction)?;
+        let message_id = self.options.message_id_enabled.then(|| {
+            self.message_id += 1;
+            format!("STOMP{}", self.message_id)
+        });
+        let message = convert::message(frame, &head, destination, message_id.as_deref(), now);
+        let send = Send {
+            message,
+            routing: head.routing.or(destination.routing),
+            transaction,
+            ticket: self.receipts.ticket_if_asked(head.receipt),
+        };
+        out.commands.push(Command::Send(SESSION, send));
+        Ok(())
+    }
+
+    fn answer(&mut self, frame: &Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
+        if frame.command == ClientCommand::Nack && self.version == Version::V1_0 {
+            return Err(Fault::unsupported_command("NACK", "STOMP 1.0 has no NACK."));
+        }
+        let transaction = self
+            .transactions
+            .of(frame.command, frame.header("transaction"))?;
+        let mut answer = self
+            .subscriptions
+            .answer(frame, self.version, transaction)?;
+        answer.settle.ticket = self.receipts.ticket_if_asked(frame.header("receipt"));
+        let consumer = answer.consumer;
+        out.commands.push(Command::Consumer(
+            consumer,
+            ConsumerCommand::Settle(answer.settle),
+        ));
+        if let Some(credit) = answer.credit {
+            out.commands
+                .push(Command::Consumer(consumer, ConsumerCommand::Credit(credit)));
+        }
+        Ok(())
+    }
+
+    fn subscribe(&mut self, frame: &Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
+        let (consumer, mut open) =
+            self.subscriptions
+                .open(frame, &self.options, self.client_id.as_deref(), SESSION)?;
+        open.ticket = self.receipts.ticket(frame.header("receipt"));
+        out.commands.push(Command::Consumer(
+            consumer,
+            ConsumerCommand::Open(Box::new(open)),
+        ));
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, frame: &Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
+        let removal = self
+            .subscriptions
+            .remove(frame, self.version, self.client_id.as_deref())?;
+        let mut receipt = frame.header("receipt");
+        if let Some(consumer) = removal.consumer {
+            // With a queue to delete the receipt stands for both, and the second comes last.
+            let ticket = match removal.queue {
+                Some(_) => None,
+                None => self.receipts.ticket_if_asked(receipt.take()),
+            };
+            out.commands
+                .push(Command::Consumer(consumer, ConsumerCommand::Close(ticket)));
+        }
+        if let Some(queue) = removal.queue {
+            let ticket = self.receipts.ticket(receipt);
+            out.commands.push(Command::Resource(
+                SESSION,
+                ResourceCommand::DeleteQueue { queue },
+                ticket,
+            ));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, frame: &Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
+        out.commands.push(self.transactions.begin(frame, SESSION)?);
+        self.receipts
+            .follow(frame.header("receipt"), self.version, out.bytes.head());
+        Ok(())
+    }
+
+    fn end(&mut self, frame: &Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
+        let transaction = self.transactions.end(frame)?;
+        let ticket = self.receipts.ticket_if_asked(frame.header("receipt"));
+        let command = match frame.command {
+            ClientCommand::Commit => TransactionCommand::Commit(ticket),
+            _ => TransactionCommand::Rollback(ticket),
+        };
+        out.commands
+            .push(Command::Transaction(transaction, command));
+        Ok(())
+    }
+
+    /// A receipt for DISCONNECT says that everything before it is done [1.2 §DISCONNECT]. Frames without receipt have no
+    /// ticket, so an empty transaction stands at the end of the queue: a session's answers come in order, and the
+    /// answer to its commit is not given before everything the session caused is durable.
+    fn disconnect(&mut self, frame: &Frame<'_>, out: &mut Outbound) {
+        let receipt = frame.header("receipt");
+        if receipt.is_some() {
+            let barrier = self.transactions.number();
+            let ticket = self.receipts.ticket(receipt);
+            let commands = [
+                TransactionCommand::Begin(SESSION),
+                TransactionCommand::Commit(Some(ticket)),
+            ];
+            out.commands
+                .extend(commands.map(|command| Command::Transaction(barrier, command)));
+        }
+    }
+
+    /// A message for one of the subscriptions; for one that is closed it is dropped, the engine takes it back.
+    pub fn deliver(&mut self, delivery: &Delivery, out: &mut Outbound) {
+        let Some(subscription) = self.subscriptions.of(delivery.consumer) else {
+            return;
+        };
+        delivery::write(delivery, subscription, self.version, &mut out.bytes);
+        let bytes = delivery.message.size();
+        if !subscription.is_auto() {
+            subscription.sent(delivery.delivery, delivery.message.id, bytes);
+            return;
+        }
+        accept_up_to(delivery, out);
+        if let Some(credit) = subscription.sent_for_good(bytes) {
+            out.commands.push(Command::Consumer(
+                delivery.consumer,
+                ConsumerCommand::Credit(credit),
+            ));
+        }
+    }
+
+    /// The engine has done something that was asked for.
+    pub fn done(&mut self, ticket: Ticket, out: &mut Outbound) {
+        self.receipts.done(ticket, self.version, out.bytes.head());
+    }
+
+    /// The engine has refused: the fault, and the receipt that was asked for.
+    pub fn refused(
+        &mut self,
+        ticket: Option<Ticket>,
+        refusal: &Refusal,
+    ) -> (Fault, Option<String>) {
+        let receipt = ticket.and_then(|ticket| self.receipts.text(ticket));
+        (refusal::fault(refusal), receipt)
+    }
+
+    /// A consumer is gone: the client cannot be told but by an ERROR. Nothing, if it had closed it itself.
+    pub fn detached(&mut self, consumer: ConsumerId, refusal: &Refusal) -> Option<Fault> {
+        let subscription = self.subscriptions.of(consumer)?;
+        Some(Fault {
+            detail: format!(
+                "The subscription {} is closed by the broker.",
+                subscription.id
+            ),
+            ..refusal::fault(refusal)
+        })
+    }
+
+    /// Nothing is left to be answered.
+    pub fn is_answered(&self) -> bool {
+        self.receipts.is_empty()
+    }
+
+    /// So much is unanswered that no further frame is to be read.
+    pub fn is_full(&self) -> bool {
+        self.receipts.is_full()
+    }
+}
+
+/// Says that a delivery in ack mode auto is consumed: together with the one before, if that was just said.
+fn accept_up_to(delivery: &Delivery, out: &mut Outbound) {
+    let deliveries = Deliveries::UpTo(delivery.delivery);
+    if let Some(Command::Consumer(consumer, ConsumerCommand::Settle(last))) =
+        out.commands.last_mut()
+        && *consumer == delivery.consumer
+        && last.outcome == Outcome::Accepted
+        && last.ticket.is_none()
+        && last.transaction.is_none()
+    {
+        last.deliveries = deliveries;
+        return;
+    }
+    let settle = Settle {
+        deliveries,
+        outcome: Outcome::Accepted,
+        transaction: None,
+        ticket: None,
+    };
+    out.commands.push(Command::Consumer(
+        delivery.consumer,
+        ConsumerCommand::Settle(settle),
+    ));
+}

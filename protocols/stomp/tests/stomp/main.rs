@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Recorded byte exchanges with the machine alone, one file per conversation. Titles begin with the clause they show.
+#![allow(clippy::unwrap_used)]
+
+mod acknowledge;
+mod clauses;
+mod connecting;
+mod frames;
+mod fuzz;
+mod heart_beat;
+mod leaving;
+mod limits;
+mod message;
+mod options;
+mod receipts;
+mod send;
+mod splitting;
+mod subscribe;
+mod talk;
+mod transactions;
