@@ -59,7 +59,7 @@ fn create_instance() -> Outcome {
 fn command(words: &[&str]) -> Result<Command, Failure> {
     let words: Vec<OsString> = ["hind"].iter().chain(words).map(OsString::from).collect();
     match arguments::parse(&words) {
-        Request::Run(Some(command)) => Ok(command),
+        Request::Run(Some(command)) => Ok(*command),
         other => Err(Failure::new(format!("{words:?} is no command: {other:?}"))),
     }
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `run`, and the commands that speak to a running broker.
 
-mod program;
-
-use program::Place;
+use crate::program::Place;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Stdio};
