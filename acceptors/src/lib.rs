@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 
 pub mod acceptor;
+pub mod assembly;
 pub mod broker;
 pub mod connection;
 pub mod host;

@@ -31,6 +31,8 @@ pub struct BrokerOptions {
     pub journal: Option<JournalOptions>,
     /// Where `STOP_ME` and `KILL_ME` may appear.
     pub marker_directory: Option<PathBuf>,
+    /// Whether `KILL_ME` is obeyed (`run --allow-kill`).
+    pub kill_allowed: bool,
     /// How often the disk is measured; `None` for never.
     pub disk_scan_period: Option<Duration>,
     /// Whether SIGTERM and SIGINT stop the broker.
@@ -41,6 +43,8 @@ pub struct BrokerOptions {
     pub workers: usize,
     /// Bytes the node may hold unwritten before sockets are no longer read.
     pub backlog_limit: u64,
+    /// How long clients may take to leave once the broker stops, before they are cut off.
+    pub stop_grace: Duration,
     /// How long an orderly stop may take before the process ends anyway.
     pub stop_timeout: Duration,
 }
@@ -56,11 +60,13 @@ impl BrokerOptions {
             directories: Directories::default(),
             journal: None,
             marker_directory: None,
+            kill_allowed: false,
             disk_scan_period: None,
             signals: false,
             login: LoginOptions::new(authenticator),
             workers: 2,
             backlog_limit: 64 << 20,
+            stop_grace: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(30),
         }
     }

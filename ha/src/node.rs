@@ -7,12 +7,12 @@ use hind_engine::notice::Notice;
 use hind_engine::random::Random;
 use hind_engine::settings::Settings as EngineSettings;
 use hind_engine::storage::request::{Completion, Request, Segment};
-use hind_engine::storage::{Branch, JournalSettings, Position, Replay, Storage};
+use hind_engine::storage::{JournalSettings, Position, Replay, Storage};
 use hind_engine::time::{Instant, Now};
 
 use crate::activation::primary_only::PrimaryOnly;
 use crate::effect::{Door, Effects};
-use crate::identity::NodeState;
+use crate::identity::{BrokerId, NodeId, NodeState, StopMark};
 use crate::input::{Input, Operation};
 use crate::policy::HaPolicy;
 
@@ -191,7 +191,10 @@ impl Node {
             Completion::Segments(segments) => self.listed(segments, effects),
             Completion::Segment(segment, bytes) => self.replay(segment, &bytes, effects),
             Completion::Synced => self.recovered_is_synced(now, effects),
-            Completion::StateWritten => self.claimed(now, effects),
+            Completion::StateWritten => match self.activation {
+                PrimaryOnly::Marking => self.end(true, effects),
+                _ => self.claimed(now, effects),
+            },
             Completion::Failed(why) => {
                 effects.notices.push(Notice::StorageFailed(why));
                 self.engine
@@ -212,9 +215,7 @@ impl Node {
                 self.identified(effects);
             }
             Some(Err(error)) => {
-                effects
-                    .notices
-                    .push(Notice::Damaged(format!("node.state: {error}")));
+                effects.notices.push(Notice::Damaged(error.to_string()));
                 self.end(false, effects);
                 return;
             }
@@ -226,10 +227,11 @@ impl Node {
     fn first_identity(&self, effects: &mut Effects) -> NodeState {
         let high = u64::try_from(self.seed.0 >> 64).expect("shifted to 64 bits");
         let mut random = Random::new(high);
-        let broker_id = u128::from(random.number()) << 64 | u128::from(random.number());
-        let state = NodeState::first(broker_id.to_be_bytes(), random.uuid());
+        let mut id =
+            || (u128::from(random.number()) << 64 | u128::from(random.number())).to_be_bytes();
+        let state = NodeState::first(BrokerId(id()), NodeId(id()));
         effects.notices.push(Notice::Identified {
-            node_id: state.node_id.clone(),
+            node_id: state.node_id.to_string(),
         });
         state
     }
@@ -237,7 +239,7 @@ impl Node {
     fn identified(&self, effects: &mut Effects) {
         if let Some(identity) = &self.identity {
             effects.notices.push(Notice::Identified {
-                node_id: identity.node_id.clone(),
+                node_id: identity.node_id.to_string(),
             });
         }
     }
@@ -329,8 +331,8 @@ impl Node {
         let Some(identity) = &mut self.identity else {
             return;
         };
-        identity.enter_next_epoch(recovered, first);
-        self.activation = PrimaryOnly::Claiming;
+        let branch = identity.enter_alone(first, recovered);
+        self.activation = PrimaryOnly::Claiming { branch };
         if self.settings.journal.persistence {
             effects.disk.push(Request::WriteState(identity.encode()));
         } else {
@@ -339,12 +341,12 @@ impl Node {
     }
 
     fn claimed(&mut self, now: Now, effects: &mut Effects) {
-        let (PrimaryOnly::Claiming, Some(identity)) = (&self.activation, &self.identity) else {
+        let (PrimaryOnly::Claiming { branch }, Some(identity)) = (&self.activation, &self.identity)
+        else {
             return;
         };
-        let branch: Branch = identity.branch();
         let durable: Position = self.storage.appended();
-        self.storage.begin(branch, vec![identity.broker_id]);
+        self.storage.begin(*branch, vec![identity.broker_id.0]);
         self.activation = PrimaryOnly::Serving;
         self.engine
             .start(durable, &mut turn(now, &mut self.storage, effects));
@@ -354,7 +356,7 @@ impl Node {
 
     fn stop(&mut self, now: Now, effects: &mut Effects) {
         match self.activation {
-            PrimaryOnly::Stopping | PrimaryOnly::Ended => {}
+            PrimaryOnly::Stopping | PrimaryOnly::Marking | PrimaryOnly::Ended => {}
             PrimaryOnly::Serving => {
                 self.activation = PrimaryOnly::Stopping;
                 effects.doors.push(Door::Close);
@@ -374,8 +376,20 @@ impl Node {
         }
         match self.storage.seal() {
             Some(batch) => effects.disk.push(Request::Batch(batch)),
-            None if self.storage.backlog() == 0 => self.end(true, effects),
+            None if self.storage.backlog() == 0 => self.mark_clean(effects),
             None => {}
+        }
+    }
+
+    /// Notes that this run ended in order.
+    fn mark_clean(&mut self, effects: &mut Effects) {
+        match &mut self.identity {
+            Some(identity) if self.settings.journal.persistence => {
+                identity.stop = StopMark::Clean;
+                self.activation = PrimaryOnly::Marking;
+                effects.disk.push(Request::WriteState(identity.encode()));
+            }
+            _ => self.end(true, effects),
         }
     }
 

@@ -11,7 +11,7 @@ use jiff::Zoned;
 use jiff::civil::Date;
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
+pub use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 

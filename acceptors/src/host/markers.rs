@@ -18,9 +18,10 @@ pub enum Marker {
 }
 
 /// Looks for a marker and removes it. Left-overs of the last run are removed by looking once before the start.
-pub fn look(directory: &Path) -> Option<Marker> {
+/// `KILL_ME` is obeyed only if that is allowed, and left alone otherwise.
+pub fn look(directory: &Path, kill_allowed: bool) -> Option<Marker> {
     let found = |name| fs::remove_file(directory.join(name)).is_ok();
-    if found("KILL_ME") {
+    if kill_allowed && found("KILL_ME") {
         Some(Marker::Kill)
     } else if found("STOP_ME") {
         Some(Marker::Stop)

@@ -10,6 +10,7 @@ pub mod lines;
 pub mod lock_file;
 pub mod log;
 pub mod login;
+pub mod login_modules;
 pub mod mailbox;
 pub mod markers;
 pub mod quota;

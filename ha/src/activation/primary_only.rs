@@ -2,11 +2,11 @@
 //! A node without a peer: it recovers its log, takes a new epoch, and serves.
 //!
 //! ```text
-//! Idle ─start─▶ ReadingState ─▶ Listing ─▶ Replaying ─▶ Syncing ─▶ Claiming ─▶ Serving ─stop─▶ Stopping ─▶ Ended
+//! Idle ─start─▶ ReadingState ─▶ Listing ─▶ Replaying ─▶ Syncing ─▶ Claiming ─▶ Serving ─stop─▶ Stopping ─▶ Marking ─▶ Ended
 //!                   └──────────────┴───────────┴── the disk fails or is damaged, or stop ─────────────────────▲
 //! ```
 
-use hind_engine::storage::Replay;
+use hind_engine::storage::{Branch, Replay};
 
 /// What a node without a peer waits for.
 #[derive(Debug, Default)]
@@ -30,11 +30,16 @@ pub enum PrimaryOnly {
     /// Everything recovered to be on the disk for certain.
     Syncing,
     /// The new epoch to be in `node.state`.
-    Claiming,
+    Claiming {
+        /// The branch it will write.
+        branch: Branch,
+    },
     /// Nothing: it serves.
     Serving,
     /// What clients have caused to be stored.
     Stopping,
+    /// The word that it stopped in order to be in `node.state`.
+    Marking,
     /// Nothing more, ever.
     Ended,
 }

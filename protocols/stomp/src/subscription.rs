@@ -371,7 +371,6 @@ fn consumer_open(
             None => SubscriptionQueue::Temporary,
         },
         selector: frame.header("selector").unwrap_or_default().to_owned(),
-        browse: false,
         no_local: no_local.is_some_and(|value| value.eq_ignore_ascii_case("true")),
         priority: 0,
         credit: subscription.window.first_credit(),
