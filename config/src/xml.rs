@@ -123,18 +123,12 @@ impl Tree<'_, '_> {
             }
         };
         self.open.push(Arc::clone(&file));
-        let root = self.element(
-            &Scan {
-                document: &document,
-                file,
-            },
-            document.root_element(),
-        );
+        let root = self.element(&Scan::new(&document, file), document.root_element());
         self.open.pop();
         Some(root)
     }
 
-    fn element(&mut self, scan: &Scan<'_, '_>, node: Node<'_, '_>) -> Element {
+    fn element(&mut self, scan: &Scan<'_>, node: Node<'_, '_>) -> Element {
         let position = scan.at(node.range().start);
         let mut element = Element {
             name: node.tag_name().name().to_owned(),
@@ -174,12 +168,12 @@ impl Tree<'_, '_> {
         element
     }
 
-    fn text(&mut self, scan: &Scan<'_, '_>, node: Node<'_, '_>, element: &mut Element) {
+    fn text(&mut self, scan: &Scan<'_>, node: Node<'_, '_>, element: &mut Element) {
         let text = node.text().unwrap_or_default();
         if text.trim().is_empty() {
             return;
         }
-        let raw = &scan.document.input_text()[node.range()];
+        let raw = &scan.text[node.range()];
         let position = scan.at(node.range().end - raw.trim_start().len());
         let text = self.replaced(text, &position);
         if element.text.is_empty() {
@@ -190,7 +184,7 @@ impl Tree<'_, '_> {
         }
     }
 
-    fn include(&mut self, scan: &Scan<'_, '_>, node: Node<'_, '_>, parent: &mut Element) {
+    fn include(&mut self, scan: &Scan<'_>, node: Node<'_, '_>, parent: &mut Element) {
         let position = scan.at(node.range().start);
         if node.tag_name().name() != "include" {
             let problem = format!("unknown element <{}> of XInclude", node.tag_name().name());
@@ -282,18 +276,35 @@ fn replace_once(
     found.then_some((replaced, missing))
 }
 
-struct Scan<'d, 't> {
-    document: &'d Document<'t>,
+struct Scan<'d> {
+    text: &'d str,
     file: Arc<str>,
+    /// Where lines start.
+    starts: Vec<usize>,
 }
 
-impl Scan<'_, '_> {
+impl<'d> Scan<'d> {
+    fn new(document: &Document<'d>, file: Arc<str>) -> Self {
+        let text = document.input_text();
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            text,
+            file,
+            starts: std::iter::once(0).chain(breaks).collect(),
+        }
+    }
+
     fn at(&self, offset: usize) -> Position {
-        let place = self.document.text_pos_at(offset);
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let before = self
+            .text
+            .get(self.starts[line - 1]..offset)
+            .unwrap_or_default();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Position {
             file: Arc::clone(&self.file),
-            line: place.row,
-            column: place.col,
+            line: count(line),
+            column: count(before.chars().count() + 1),
         }
     }
 }
