@@ -18,6 +18,9 @@ const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// How deep includes may include, and how often a variable's value may name further variables.
 const DEPTH_MAX: usize = 16;
 
+/// How deep elements may stand in each other; the vocabulary needs ten.
+const NESTING_MAX: usize = 64;
+
 /// One element. Text and attribute values are trimmed and have their variables replaced.
 #[derive(Clone, Debug)]
 pub(crate) struct Element {
@@ -123,12 +126,12 @@ impl Tree<'_, '_> {
             }
         };
         self.open.push(Arc::clone(&file));
-        let root = self.element(&Scan::new(&document, file), document.root_element());
+        let root = self.element(&Scan::new(&document, file), document.root_element(), 0);
         self.open.pop();
         Some(root)
     }
 
-    fn element(&mut self, scan: &Scan<'_>, node: Node<'_, '_>) -> Element {
+    fn element(&mut self, scan: &Scan<'_>, node: Node<'_, '_>, nesting: usize) -> Element {
         let position = scan.at(node.range().start);
         let mut element = Element {
             name: node.tag_name().name().to_owned(),
@@ -154,13 +157,22 @@ impl Tree<'_, '_> {
                 position,
             });
         }
+        if nesting > NESTING_MAX {
+            let problem = format!(
+                "<{}> stands in more than {NESTING_MAX} elements",
+                element.name
+            );
+            self.findings
+                .error(ConfigError::new(&element.position, &element.name, problem));
+            return element;
+        }
         for child in node.children() {
             if child.is_text() {
                 self.text(scan, child, &mut element);
             } else if child.is_element() && child.tag_name().namespace() == Some(XINCLUDE) {
                 self.include(scan, child, &mut element);
             } else if child.is_element() {
-                let child = self.element(scan, child);
+                let child = self.element(scan, child, nesting + 1);
                 element.children.push(child);
             }
         }
@@ -449,6 +461,13 @@ mod tests {
             error,
             "f.xml:4:1: </a> closes nothing: <b> opened in line 2 is still open; expected </b>"
         );
+    }
+
+    #[test]
+    fn elements_in_elements_without_end_are_refused() {
+        let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
+        let (_, findings) = load(&[("f.xml", &deep)], &[]);
+        assert_eq!(findings.errors.len(), 1, "{:?}", findings.errors);
     }
 
     #[test]
