@@ -13,6 +13,7 @@ mod collector;
 mod damage;
 mod head;
 mod header;
+mod homes;
 mod liveness;
 mod order;
 mod replay;
