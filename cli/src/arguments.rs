@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The command line: names, flags and the texts of mistakes are those of the `artemis` command.
 
-use crate::{completion, create, kill, man, mask, perf_journal, run, stop, user};
+use crate::{check, completion, create, kill, man, mask, perf_journal, run, stop, user};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
@@ -31,6 +31,9 @@ pub enum Command {
     /// File-based user management.
     #[command(subcommand)]
     User(user::Command),
+    /// Check a configuration.
+    #[command(subcommand)]
+    Check(check::Command),
     /// Mask a password and print it out.
     Mask(mask::Arguments),
     /// Measure how fast this disk makes journal writes durable.
@@ -58,7 +61,7 @@ pub struct Plain {
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Request {
-    Run(Option<Command>),
+    Run(Option<Box<Command>>),
     /// To be printed, with status 0.
     Help(String),
     /// To be printed as an error, with status 1.
@@ -68,7 +71,7 @@ pub enum Request {
 /// Reads the words of a command line, the program's own name first.
 pub fn parse(words: &[OsString]) -> Request {
     match Arguments::try_parse_from(words) {
-        Ok(arguments) => Request::Run(arguments.command),
+        Ok(arguments) => Request::Run(arguments.command.map(Box::new)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Request::Help(error.render().to_string())

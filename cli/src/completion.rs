@@ -4,7 +4,6 @@
 use crate::failure::Outcome;
 use clap::CommandFactory;
 use clap_complete::Shell;
-use std::io::Write;
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -29,7 +28,6 @@ pub fn completion(arguments: &Arguments) -> Outcome {
     let mut script = Vec::new();
     let mut command = crate::arguments::Arguments::command();
     clap_complete::generate(shell, &mut command, name, &mut script);
-    // A reader that closes early, as `head` does, is not a failure.
-    let _ = std::io::stdout().write_all(&script);
+    crate::terminal::print(&script);
     Ok(())
 }

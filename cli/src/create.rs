@@ -11,9 +11,10 @@ mod write;
 
 use crate::failure::{Failure, Outcome};
 use crate::perf_journal::{self, Measurement};
-pub use arguments::{Arguments, SecurityManager};
+use crate::say;
+pub use arguments::{Arguments, LoginCheck};
 use plan::{JournalTuning, Plan};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many blocks the journal is measured with, as many as the Java tool writes.
@@ -25,10 +26,26 @@ pub fn create(arguments: &Arguments) -> Outcome {
     refuse_what_is_not_built(arguments)?;
     let directory = std::path::absolute(&arguments.directory)
         .map_err(|error| Failure::io("find", &arguments.directory, &error))?;
-    println!(
+    say!(
         "Creating ActiveMQ Artemis instance at: {}",
         directory.display()
     );
+    let plan = write_instance(arguments, directory)?;
+    notes(&plan);
+    let bin = plan.directory.join("bin");
+    say!(
+        "\nYou can now start the broker by executing:  \n\n   \"{}\" run\n",
+        bin.join("artemis").display()
+    );
+    say!(
+        "Or you can run the broker in the background using:\n\n   \"{}\" start\n",
+        bin.join("artemis-service").display()
+    );
+    Ok(())
+}
+
+/// Writes the instance and says nothing about it, but asks what it must know.
+pub fn write_instance(arguments: &Arguments, directory: PathBuf) -> Result<Plan<'_>, Failure> {
     let mut plan = Plan::new(arguments, directory)?;
     let files = files::files(&plan)?;
     write::refuse_to_overwrite(&plan, &files)?;
@@ -38,17 +55,7 @@ pub fn create(arguments: &Arguments) -> Outcome {
     }
     // Once more, now with the measured figures.
     write::files(&files::files(&plan)?)?;
-    notes(&plan);
-    let bin = plan.directory.join("bin");
-    println!(
-        "\nYou can now start the broker by executing:  \n\n   \"{}\" run\n",
-        bin.join("artemis").display()
-    );
-    println!(
-        "Or you can run the broker in the background using:\n\n   \"{}\" start\n",
-        bin.join("artemis-service").display()
-    );
-    Ok(())
+    Ok(plan)
 }
 
 /// Flags whose meaning would be lost if they were accepted.
@@ -112,7 +119,7 @@ fn notes(plan: &Plan<'_>) {
         (arguments.ping.is_some(), "network checks"),
         (retention, "journal retention"),
         (
-            arguments.login.security_manager == SecurityManager::Basic,
+            arguments.login.security_manager == LoginCheck::Basic,
             "the basic security manager",
         ),
     ];
@@ -130,9 +137,9 @@ fn notes(plan: &Plan<'_>) {
 }
 
 fn tune(plan: &Plan<'_>) -> Result<Option<JournalTuning>, Failure> {
-    println!("\nAuto tuning journal ...");
+    say!("\nAuto tuning journal ...");
     if plan.arguments.journal.no_fsync {
-        println!(
+        say!(
             "...Since you disabled sync and are using MAPPED journal, we are disabling buffer times"
         );
         return Ok(Some(JournalTuning {
@@ -144,7 +151,7 @@ fn tune(plan: &Plan<'_>) -> Result<Option<JournalTuning>, Failure> {
     let total = fastest(&file, plan).map_err(|error| Failure::io("measure", &file, &error))?;
     let rate = perf_journal::writes_per_millisecond(TUNING_WRITES, total);
     let timeout = perf_journal::buffer_timeout(TUNING_WRITES, total);
-    println!(
+    say!(
         "done! Your system can make {rate} writes per millisecond, your journal-buffer-timeout will be {timeout}"
     );
     Ok(Some(JournalTuning { rate, timeout }))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why a command did not do what it was asked.
 
+use crate::configuration::Remark;
 use hind_config::file_error::FileError;
 use std::fmt;
 use std::path::Path;
@@ -17,6 +18,15 @@ impl Failure {
         Self(text.into())
     }
 
+    /// Everything has been said already.
+    pub fn silent() -> Self {
+        Self(String::new())
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `doing` names the attempt: "cannot write etc/broker.xml".
     pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
         Self(format!("cannot {doing} {}: {error}", path.display()))
@@ -28,6 +38,12 @@ impl Failure {
             .iter()
             .map(|error| format!("{}:{error}", path.display()))
             .collect();
+        Self(lines.join("\n"))
+    }
+
+    /// All problems of a configuration, one a line.
+    pub fn remarks(problems: &[Remark]) -> Self {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Self(lines.join("\n"))
     }
 }

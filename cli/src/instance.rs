@@ -56,11 +56,6 @@ impl Instance {
         Ok(Self { directory, etc })
     }
 
-    /// Where the program is installed.
-    pub fn home(&self) -> PathBuf {
-        home()
-    }
-
     /// `bootstrap.xml`, or the file that the command line names instead.
     pub fn bootstrap_path(&self, configuration: Option<&Path>) -> PathBuf {
         match configuration {
@@ -83,10 +78,12 @@ impl Instance {
 
     /// A path of a configuration file: relative ones are relative to the instance.
     pub fn resolve(&self, path: &str) -> PathBuf {
-        self.directory.join(path)
+        // `etc//broker.xml`, as the Java tool writes it, is shown as everybody else writes it.
+        self.directory.join(path).components().collect()
     }
 }
 
+/// Where the program is installed.
 pub fn home() -> PathBuf {
     if let Some(home) = std::env::var_os("ARTEMIS_HOME").filter(|text| !text.is_empty()) {
         return PathBuf::from(home);

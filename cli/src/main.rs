@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `hind` program: arguments in, one command run, an exit status out.
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::print_stdout,
-    reason = "a command line program answers on standard output"
-)]
 
 mod arguments;
+mod check;
 mod completion;
+mod configuration;
 mod create;
 mod default_instance;
 mod failure;
 mod instance;
+mod json;
 mod kill;
 mod man;
 mod mask;
@@ -32,10 +31,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let outcome = match arguments::parse(&words) {
-        Request::Run(Some(command)) => perform(command),
+        Request::Run(Some(command)) => perform(*command),
         Request::Run(None) => without_command(),
         Request::Help(text) => {
-            print!("{text}");
+            terminal::print(text.as_bytes());
             Ok(())
         }
         Request::Mistake(text) => Err(failure::Failure::new(text)),
@@ -43,7 +42,9 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            if !failure.is_silent() {
+                eprintln!("{failure}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -56,6 +57,7 @@ fn perform(command: Command) -> Outcome {
         Command::Stop(arguments) => stop::stop(&arguments),
         Command::Kill(arguments) => kill::kill(&arguments),
         Command::User(command) => user::user(&command),
+        Command::Check(command) => check::check(&command),
         Command::Mask(arguments) => mask::mask(&arguments),
         Command::PerfJournal(arguments) => perf_journal::perf_journal(&arguments),
         Command::Version(_) => version::version(),
@@ -68,7 +70,7 @@ fn perform(command: Command) -> Outcome {
 /// Inside an instance: the help. Anywhere else: the default instance, created if need be, runs.
 fn without_command() -> Outcome {
     if instance::from_environment().is_some() {
-        print!("{}", arguments::top_help());
+        terminal::print(arguments::top_help().as_bytes());
         return Ok(());
     }
     default_instance::run()

@@ -3,7 +3,6 @@
 
 use crate::failure::{Failure, Outcome};
 use clap::{Command, CommandFactory};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -24,8 +23,7 @@ pub fn man(arguments: &Arguments) -> Outcome {
         }
         None => {
             let page = render(command, "hind")?;
-            // A reader that closes early, as `head` does, is not a failure.
-            let _ = std::io::stdout().write_all(&page);
+            crate::terminal::print(&page);
             Ok(())
         }
     }

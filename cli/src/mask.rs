@@ -3,6 +3,7 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::instance::{Instance, InstanceArgument};
+use crate::say;
 use hind_config::masked;
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +43,7 @@ pub fn mask(arguments: &Arguments) -> Outcome {
         masked::mask(&arguments.password, key)
             .map_err(|error| Failure::new(format!("--key: {error}")))?
     };
-    println!("result: {result}");
+    say!("result: {result}");
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `perf-journal`: how fast this disk makes writes durable, with the two system calls the journal uses and no more.
 
+use crate::configuration;
 use crate::failure::{Failure, Outcome};
 use crate::instance::{Instance, InstanceArgument};
+use crate::say;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -35,8 +37,7 @@ pub struct Arguments {
     /// Accepted: every write is waited for anyway, as if there was a single producer.
     #[arg(long)]
     sync_writes: bool,
-    /// The folder of the journal. Default: the journal folder of the instance's data, or the current folder without
-    /// an instance.
+    /// The folder of the journal. Default: read from broker.xml, or the current folder without an instance.
     #[arg(long)]
     journal: Option<PathBuf>,
     /// Accepted: the calls measured are the same for every type.
@@ -85,8 +86,8 @@ pub fn perf_journal(arguments: &Arguments) -> Outcome {
         sync: !arguments.no_sync,
     };
     if !arguments.json {
-        println!("Auto tuning journal ...");
-        println!(
+        say!("Auto tuning journal ...");
+        say!(
             "Performing {} tests writing {} blocks of {} on each test, sync={} in {}",
             arguments.tries,
             arguments.writes,
@@ -101,7 +102,7 @@ pub fn perf_journal(arguments: &Arguments) -> Outcome {
         let latencies =
             measure(&file, measurement).map_err(|error| Failure::io("measure", &file, &error))?;
         if arguments.verbose && !arguments.json {
-            println!("Try {number}: {}", latencies.summary());
+            say!("Try {number}: {}", latencies.summary());
         }
         best.push(latencies.total());
         all.extend(latencies.0);
@@ -109,13 +110,13 @@ pub fn perf_journal(arguments: &Arguments) -> Outcome {
     let all = Latencies::new(all);
     let best = best.into_iter().min().unwrap_or_default();
     if arguments.json {
-        println!("{}", all.json(measurement, arguments.tries));
+        say!("{}", all.json(measurement, arguments.tries));
         return Ok(());
     }
-    println!("{}", all.summary());
+    say!("{}", all.summary());
     let per_millisecond = writes_per_millisecond(measurement.writes, best);
-    println!("Your system can execute {per_millisecond} writes per millisecond");
-    println!(
+    say!("Your system can execute {per_millisecond} writes per millisecond");
+    say!(
         "Your journal-buffer-timeout should be:{}",
         buffer_timeout(measurement.writes, best)
     );
@@ -130,11 +131,19 @@ fn journal_folder(arguments: &Arguments) -> Result<PathBuf, Failure> {
         return std::env::current_dir()
             .map_err(|error| Failure::io("find", Path::new("."), &error));
     };
-    let data = std::env::var_os("ARTEMIS_DATA_DIR")
-        .map_or_else(|| instance.resolve("data"), PathBuf::from);
-    let journal = data.join("journal");
-    // Before the first start there is only the data folder, on the same disk.
-    Ok(if journal.is_dir() { journal } else { data })
+    let broker_xml = match &arguments.broker {
+        Some(path) => path.clone(),
+        None => {
+            let configuration = arguments.configuration.as_deref();
+            instance.resolve(&instance.bootstrap(configuration)?.configuration)
+        }
+    };
+    let loaded = configuration::broker(Some(&instance), &broker_xml)
+        .map_err(|errors| Failure::remarks(&errors))?;
+    let mut folder = instance.resolve(&loaded.settings.paths.journal);
+    // Before the first start there is only the folder above, most often on the same disk.
+    while !folder.is_dir() && folder.pop() {}
+    Ok(folder)
 }
 
 /// Overwrites a file of zeroes block by block, each block made durable before the next, as a recycled journal segment

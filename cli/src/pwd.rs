@@ -3,6 +3,7 @@
 
 use crate::failure::Outcome;
 use crate::instance::{self, Instance};
+use crate::say;
 
 pub fn pwd() -> Outcome {
     let current = std::env::current_dir().unwrap_or_default();
@@ -27,6 +28,6 @@ pub fn pwd() -> Outcome {
             .unwrap_or(0)
             .max(80),
     );
-    println!("\n{edge}\n{}\n{edge}\n", lines.join("\n"));
+    say!("\n{edge}\n{}\n{edge}\n", lines.join("\n"));
     Ok(())
 }

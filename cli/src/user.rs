@@ -8,6 +8,7 @@ mod edit;
 
 use crate::failure::{Failure, Outcome};
 use crate::instance::{Instance, InstanceArgument};
+use crate::say;
 use crate::{mask, terminal};
 use edit::{UserFilesOnDisk, WriteFirst};
 use std::fmt::Display;
@@ -119,11 +120,11 @@ fn list(arguments: &ListArguments) -> Outcome {
         .into_iter()
         .filter(|user| wanted(&user.name) && has_role(&user.roles))
         .collect();
-    println!("--- \"user\"(roles) ---");
+    say!("--- \"user\"(roles) ---");
     for user in &users {
-        println!("\"{}\"({})", user.name, user.roles.join(","));
+        say!("\"{}\"({})", user.name, user.roles.join(","));
     }
-    println!("\n Total: {}", users.len());
+    say!("\n Total: {}", users.len());
     Ok(())
 }
 
@@ -147,7 +148,7 @@ fn add(arguments: &PasswordArguments) -> Outcome {
                 .map_err(|error| failed("add", &name, &error))
         },
     )?;
-    println!("{name} added successfully.");
+    say!("{name} added successfully.");
     Ok(())
 }
 
@@ -167,7 +168,7 @@ fn reset(arguments: &PasswordArguments) -> Outcome {
                 .map_err(|error| failed("reset", &name, &error))
         },
     )?;
-    println!("{name} reset successfully.");
+    say!("{name} reset successfully.");
     Ok(())
 }
 
@@ -181,7 +182,7 @@ fn remove(arguments: &NameArguments) -> Outcome {
                 .map_err(|error| failed("remove", &name, &error))
         },
     )?;
-    println!("{name} removed successfully.");
+    say!("{name} removed successfully.");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 use crate::failure::Outcome;
 use crate::instance;
+use crate::say;
 
 /// The Artemis version whose files, ports, texts and wire this one takes over.
 pub const COMPATIBLE: &str = "2.44.0";
@@ -10,9 +11,9 @@ pub const COMPATIBLE: &str = "2.44.0";
 pub fn version() -> Outcome {
     let instance = instance::from_environment();
     let instance = instance.map_or("null".to_owned(), |path| path.display().to_string());
-    println!("{}", name());
-    println!("ActiveMQ Artemis home: {}", instance::home().display());
-    println!("ActiveMQ Artemis instance: {instance}");
+    say!("{}", name());
+    say!("ActiveMQ Artemis home: {}", instance::home().display());
+    say!("ActiveMQ Artemis instance: {instance}");
     Ok(())
 }
 

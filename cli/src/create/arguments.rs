@@ -73,11 +73,11 @@ pub struct LoginArguments {
     pub require_login: bool,
     /// Which security manager to use - jaas or basic.
     #[arg(long, default_value = "jaas")]
-    pub security_manager: SecurityManager,
+    pub security_manager: LoginCheck,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SecurityManager {
+pub enum LoginCheck {
     Jaas,
     Basic,
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The texts of a new instance's files.
 
-use super::arguments::SecurityManager;
+use super::arguments::LoginCheck;
 use super::broker_xml::broker_xml;
 use super::plan::Plan;
 use crate::failure::Failure;
@@ -127,8 +127,8 @@ fn launcher(plan: &Plan<'_>) -> Result<String, Failure> {
 fn bootstrap(plan: &Plan<'_>) -> Result<String, Failure> {
     let configuration = format!("{}/broker.xml", variables::uri(&plan.etc));
     let security = match plan.arguments.login.security_manager {
-        SecurityManager::Jaas => "   <jaas-security domain=\"activemq\"/>".to_owned(),
-        SecurityManager::Basic => {
+        LoginCheck::Jaas => "   <jaas-security domain=\"activemq\"/>".to_owned(),
+        LoginCheck::Basic => {
             let password = mask::stored_hash(&plan.password)?;
             let role = xml(&plan.arguments.login.role);
             let values = [
@@ -156,7 +156,7 @@ fn bootstrap(plan: &Plan<'_>) -> Result<String, Failure> {
 }
 
 fn bootstrap_kind(plan: &Plan<'_>) -> Kind {
-    let basic = plan.arguments.login.security_manager == SecurityManager::Basic;
+    let basic = plan.arguments.login.security_manager == LoginCheck::Basic;
     if basic || plan.key_password.is_some() {
         Kind::Secret
     } else {

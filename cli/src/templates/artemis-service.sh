@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Written by `create`: starts and stops this instance's broker in the background.
 
 service=$(basename "$0")

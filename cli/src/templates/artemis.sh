@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Written by `create`: runs a command for this instance.
 
 if [ -z "$ARTEMIS_INSTANCE" ]; then

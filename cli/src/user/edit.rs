@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The users and roles files on disk: edited by one program at a time, each replaced as a whole.
 
+use crate::configuration::user_files;
 use crate::failure::{Failure, Outcome};
 use crate::instance::Instance;
 use crate::variables;
@@ -42,18 +43,12 @@ impl UserFilesOnDisk {
                 login_config.display()
             )));
         };
-        let base = match &module.base_dir {
-            Some(base) => instance.resolve(base),
-            None => instance.etc.clone(),
-        };
+        let (users, roles) = user_files(instance, module);
         // A link, as a mounted secret is, stays a link: what it leads to is replaced.
-        let real = |name: &str| {
-            let path = base.join(name);
-            fs::canonicalize(&path).unwrap_or(path)
-        };
+        let real = |path: PathBuf| fs::canonicalize(&path).unwrap_or(path);
         Ok(Self {
-            users: real(&module.users_file),
-            roles: real(&module.roles_file),
+            users: real(users),
+            roles: real(roles),
             lock: instance.directory.join("lock").join("users.lock"),
         })
     }
