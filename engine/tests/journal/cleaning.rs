@@ -15,9 +15,9 @@ const FILE: u64 = 4096;
 /// Turns, each stored, and then idle ones until nothing is left to clean.
 #[test]
 fn the_log_is_never_more_than_twice_what_is_live_and_two_segments() {
+    let mut given_up = 0;
     for seed in seeds(40) {
         let mut session = Session::new(seed, FILE);
-        let mut first = u64::MAX;
         for _ in 0..200 {
             session.turn();
             session.sync();
@@ -30,14 +30,13 @@ fn the_log_is_never_more_than_twice_what_is_live_and_two_segments() {
             let sizes: usize = session.disk.files.values().map(Vec::len).sum();
             assert!(sizes as u64 <= footprint.total_bytes + FILE, "seed {seed}");
             assert_eq!(session.disk.files.len(), footprint.segments);
-            first = first.min(*session.disk.files.keys().next().expect("a file"));
             assert_homes_exist(&mut session);
         }
-        let oldest = *session.disk.files.keys().next().expect("a file");
-        assert!(oldest > first, "seed {seed}: files have been given up");
+        given_up += *session.disk.files.keys().next().expect("a file") - 1;
         let recovery = session.check_recovery(&session.disk, session.storage.appended());
         recovery.expect("undamaged");
     }
+    assert!(given_up > 100, "{given_up} files have been given up");
 }
 
 /// Stores and cleans until a turn changes nothing.
