@@ -205,6 +205,9 @@ impl Session {
     /// A receipt for DISCONNECT says that everything before it is done [1.2 §DISCONNECT]. Frames without receipt have no
     /// ticket, so an empty transaction stands at the end of the queue: a session's answers come in order, and the
     /// answer to its commit is not given before everything the session caused is durable.
+    ///
+    /// The session is closed rather than left to end with the socket, because what a client that says good-bye has not
+    /// acknowledged goes back without counting as an attempt. Open transactions end with it [1.2 §BEGIN].
     fn disconnect(&mut self, frame: &Frame<'_>, out: &mut Outbound) {
         let receipt = frame.header("receipt");
         if receipt.is_some() {
@@ -217,6 +220,8 @@ impl Session {
             out.commands
                 .extend(commands.map(|command| Command::Transaction(barrier, command)));
         }
+        out.commands
+            .push(Command::Session(SESSION, SessionCommand::Close));
     }
 
     /// A message for one of the subscriptions; for one that is closed it is dropped, the engine takes it back.
