@@ -61,7 +61,7 @@ pub struct Plain {
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Request {
-    Run(Option<Command>),
+    Run(Option<Box<Command>>),
     /// To be printed, with status 0.
     Help(String),
     /// To be printed as an error, with status 1.
@@ -71,7 +71,7 @@ pub enum Request {
 /// Reads the words of a command line, the program's own name first.
 pub fn parse(words: &[OsString]) -> Request {
     match Arguments::try_parse_from(words) {
-        Ok(arguments) => Request::Run(arguments.command),
+        Ok(arguments) => Request::Run(arguments.command.map(Box::new)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Request::Help(error.render().to_string())

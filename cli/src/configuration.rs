@@ -3,6 +3,8 @@
 
 use crate::instance::Instance;
 use crate::variables;
+use hind_acceptors::assembly::{self, BadParameter};
+use hind_acceptors::host::login_modules::Open;
 use hind_config::bootstrap::Bootstrap;
 use hind_config::file_error::FileError;
 use hind_config::log4j2::LogSettings;
@@ -13,13 +15,15 @@ use hind_config::{ConfigError, Level, Loaded, Note};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An instance that may start.
 #[derive(Debug)]
 pub struct Configuration {
     pub broker_xml: PathBuf,
     pub loaded: Loaded,
-    pub realm: Realm,
+    /// Who judges logins; `None` while security is off.
+    pub realm: Option<Realm>,
     pub log: LogSettings,
     /// Everything that is accepted and worth a line in the log, of all files.
     pub remarks: Vec<Remark>,
@@ -62,15 +66,23 @@ impl Configuration {
             Some(path) => path.to_path_buf(),
             None => instance.resolve(&bootstrap.configuration),
         };
-        let mut problems = Vec::new();
-        let mut keep =
-            |result: Result<(), Vec<Remark>>| problems.extend(result.err().unwrap_or_default());
-        let (mut loaded, mut login, mut log) = (None, None, None);
-        keep(broker(Some(instance), &broker_xml).map(|found| loaded = Some(found)));
-        keep(realm(instance, &bootstrap.domain).map(|found| login = Some(found)));
-        keep(log_settings(instance).map(|found| log = Some(found)));
-        let (Some(loaded), Some((realm, mut remarks)), Some(log)) = (loaded, login, log) else {
-            return Err(problems);
+        let loaded = broker(Some(instance), &broker_xml);
+        // Where nobody logs in nothing is asked of login.config.
+        let open = loaded
+            .as_ref()
+            .is_ok_and(|loaded| !loaded.settings.security.enabled);
+        let login = if open {
+            Ok((None, Vec::new()))
+        } else {
+            realm(instance, &bootstrap.domain)
+        };
+        let log = log_settings(instance);
+        let (loaded, (realm, mut remarks), log) = match (loaded, login, log) {
+            (Ok(loaded), Ok(login), Ok(log)) => (loaded, login, log),
+            (loaded, login, log) => {
+                let problems = [loaded.err(), login.err(), log.err()];
+                return Err(problems.into_iter().flatten().flatten().collect());
+            }
         };
         let log_path = log_path(instance);
         remarks.extend(
@@ -102,8 +114,12 @@ pub fn broker(instance: Option<&Instance>, path: &Path) -> Result<Loaded, Vec<Re
         Some(instance) => variables::variable(instance, name),
         None => std::env::var(name).ok(),
     };
-    hind_config::load(&path.to_string_lossy(), &mut read, &variable)
-        .map_err(|errors| errors.iter().map(Remark::of_error).collect())
+    let loaded = hind_config::load(&path.to_string_lossy(), &mut read, &variable)
+        .map_err(|errors| errors.iter().map(Remark::of_error).collect::<Vec<_>>())?;
+    // What the protocols say of their parameters; who logs in is not asked here.
+    assembly::options(&loaded.settings, Path::new(""), Arc::new(Open))
+        .map_err(|errors| errors.iter().map(Remark::of_parameter).collect::<Vec<_>>())?;
+    Ok(loaded)
 }
 
 /// Reads the two files of a login module again.
@@ -140,7 +156,7 @@ pub fn user_table(instance: &Instance, module: &PropertiesLogin) -> Result<UserT
 /// The users file and the roles file of a login module.
 pub fn user_files(instance: &Instance, module: &PropertiesLogin) -> (PathBuf, PathBuf) {
     let base = match &module.base_dir {
-        Some(base) => instance.resolve(base),
+        Some(base) => instance.etc.join(base),
         None => instance.etc.clone(),
     };
     (base.join(&module.users_file), base.join(&module.roles_file))
@@ -157,7 +173,7 @@ fn bootstrap(instance: &Instance, path: &Path) -> Result<Bootstrap, Vec<Remark>>
 }
 
 /// The realm, and what is odd about its users.
-fn realm(instance: &Instance, domain: &str) -> Result<(Realm, Vec<Remark>), Vec<Remark>> {
+fn realm(instance: &Instance, domain: &str) -> Result<(Option<Realm>, Vec<Remark>), Vec<Remark>> {
     let path = instance.etc.join("login.config");
     let text =
         fs::read_to_string(&path).map_err(|error| vec![Remark::unreadable(&path, &error)])?;
@@ -184,7 +200,7 @@ fn realm(instance: &Instance, domain: &str) -> Result<(Realm, Vec<Remark>), Vec<
         }
     }
     if problems.is_empty() {
-        Ok((realm, remarks))
+        Ok((Some(realm), remarks))
     } else {
         Err(problems)
     }
@@ -247,6 +263,17 @@ impl Remark {
             element: note.element.clone(),
             text: text.strip_prefix(&place).unwrap_or(&text).to_owned(),
             level: note.level,
+        }
+    }
+
+    fn of_parameter(error: &BadParameter) -> Self {
+        Self {
+            file: error.position.file.to_string(),
+            line: error.position.line,
+            column: error.position.column,
+            element: "acceptor".to_owned(),
+            text: error.what.clone(),
+            level: Level::Warn,
         }
     }
 

@@ -59,7 +59,7 @@ fn create_instance() -> Outcome {
 fn command(words: &[&str]) -> Result<Command, Failure> {
     let words: Vec<OsString> = ["hind"].iter().chain(words).map(OsString::from).collect();
     match arguments::parse(&words) {
-        Request::Run(Some(command)) => Ok(command),
+        Request::Run(Some(command)) => Ok(*command),
         other => Err(Failure::new(format!("{words:?} is no command: {other:?}"))),
     }
 }
@@ -91,13 +91,13 @@ fn reach(configuration: &Configuration) -> String {
 }
 
 /// Who is let in.
-fn access(configuration: &Configuration) -> String {
-    if !configuration.loaded.settings.security.enabled {
-        "Security is off: every client may do everything, without a login.".to_owned()
-    } else if configuration.realm.admits_guests() {
-        "Anonymous clients are allowed: nobody needs a password.".to_owned()
-    } else {
-        "Clients must log in.".to_owned()
+fn access(configuration: &Configuration) -> &'static str {
+    match &configuration.realm {
+        None => "Security is off: every client may do everything, without a login.",
+        Some(realm) if realm.admits_guests() => {
+            "Anonymous clients are allowed: nobody needs a password."
+        }
+        Some(_) => "Clients must log in.",
     }
 }
 

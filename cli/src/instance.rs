@@ -78,7 +78,8 @@ impl Instance {
 
     /// A path of a configuration file: relative ones are relative to the instance.
     pub fn resolve(&self, path: &str) -> PathBuf {
-        self.directory.join(path)
+        // `etc//broker.xml`, as the Java tool writes it, is shown as everybody else writes it.
+        self.directory.join(path).components().collect()
     }
 }
 

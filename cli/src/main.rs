@@ -31,7 +31,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let outcome = match arguments::parse(&words) {
-        Request::Run(Some(command)) => perform(command),
+        Request::Run(Some(command)) => perform(*command),
         Request::Run(None) => without_command(),
         Request::Help(text) => {
             terminal::print(text.as_bytes());

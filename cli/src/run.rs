@@ -3,9 +3,10 @@
 
 mod log;
 
+use crate::configuration::{Configuration, Overrides, Remark};
 use crate::failure::{Failure, Outcome};
 use crate::instance::{Instance, InstanceArgument};
-use crate::variables;
+use crate::say;
 use clap::ValueEnum;
 use hind_acceptors::assembly;
 use hind_acceptors::broker::{Broker, Ending};
@@ -13,8 +14,7 @@ use hind_acceptors::host::entropy;
 use hind_acceptors::host::lines::Line;
 use hind_acceptors::host::login::Authenticator;
 use hind_acceptors::host::login_modules::{Open, RealmAuthenticator};
-use hind_config::login_config::LoginConfig;
-use hind_config::{Level, Loaded, Settings};
+use hind_config::Level;
 use hind_ha::{Node, Seed};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,11 +27,42 @@ pub struct Arguments {
     /// Let `kill` end this broker at once.
     #[arg(long)]
     pub allow_kill: bool,
+    /// Check the configuration as `check config` does, and do not run.
+    #[arg(long)]
+    pub check: bool,
     /// How log lines look.
     #[arg(long, value_name = "format", default_value = "text")]
     pub log_format: LogFormat,
     #[command(flatten)]
+    pub folders: FolderArguments,
+    /// A file of broker properties. Not built yet.
+    #[arg(long)]
+    pub properties: Option<PathBuf>,
+    /// Print additional information.
+    #[arg(long)]
+    pub verbose: bool,
+    #[command(flatten)]
     pub instance: InstanceArgument,
+}
+
+/// What is used in the place of the values of bootstrap.xml and broker.xml.
+#[derive(Debug, clap::Args)]
+pub struct FolderArguments {
+    /// The broker configuration to use instead of the one that bootstrap.xml names.
+    #[arg(long)]
+    broker: Option<PathBuf>,
+    /// The folder used for bindings. Default: read from broker.xml.
+    #[arg(long)]
+    bindings: Option<PathBuf>,
+    /// The folder used for messages. Default: read from broker.xml.
+    #[arg(long)]
+    journal: Option<PathBuf>,
+    /// The folder used for large messages. Default: read from broker.xml.
+    #[arg(long)]
+    large_messages: Option<PathBuf>,
+    /// The folder used for paged messages. Default: read from broker.xml.
+    #[arg(long)]
+    paging: Option<PathBuf>,
 }
 
 /// How log lines look.
@@ -44,56 +75,72 @@ pub enum LogFormat {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
+    if let Some(properties) = &arguments.properties {
+        return Err(Failure::new(format!(
+            "--properties {}: broker properties are not built yet, and what they say would be lost",
+            properties.display()
+        )));
+    }
     let instance = Instance::find(&arguments.instance)?;
-    serve(&instance, arguments.configuration.as_deref(), arguments)
+    let overrides = Overrides {
+        bootstrap: arguments.configuration.as_deref(),
+        broker_xml: arguments.folders.broker.as_deref(),
+    };
+    let mut configuration = Configuration::load(&instance, overrides)
+        .map_err(|problems| Failure::remarks(&problems))?;
+    if arguments.check {
+        say!("{}: valid", configuration.broker_xml.display());
+        return Ok(());
+    }
+    arguments.folders.put_in(&mut configuration)?;
+    log::install(
+        &instance,
+        &configuration.log,
+        arguments.log_format == LogFormat::Json,
+    )?;
+    configuration.remarks.iter().for_each(log_remark);
+    serve(&instance, &configuration, arguments.allow_kill)
+}
+
+impl FolderArguments {
+    /// A relative folder is seen from where the command was given.
+    fn put_in(&self, configuration: &mut Configuration) -> Outcome {
+        let paths = &mut configuration.loaded.settings.paths;
+        let folders = [
+            (&self.bindings, &mut paths.bindings),
+            (&self.journal, &mut paths.journal),
+            (&self.large_messages, &mut paths.large_messages),
+            (&self.paging, &mut paths.paging),
+        ];
+        for (given, folder) in folders {
+            if let Some(given) = given {
+                let absolute = std::path::absolute(given)
+                    .map_err(|error| Failure::io("find", given, &error))?;
+                *folder = absolute.to_string_lossy().into_owned();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn log_remark(remark: &Remark) {
+    match remark.level {
+        Level::Info => Line::server_info(remark.to_string()).say(),
+        Level::Warn => Line::server_warn(remark.to_string()).say(),
+    }
 }
 
 /// Serves an instance until it ends.
-fn serve(instance: &Instance, configuration: Option<&Path>, arguments: &Arguments) -> Outcome {
-    let bootstrap = instance.bootstrap(configuration)?;
-    let broker_xml = instance.resolve(&bootstrap.configuration);
-    let loaded = load(instance, &broker_xml)?;
-    let notes = log::install(instance, arguments.log_format == LogFormat::Json)?;
-    for note in &bootstrap.notes {
-        Line::server_info(format!("bootstrap.xml:{note}")).say();
-    }
-    for note in notes {
-        Line::server_info(format!("log4j2.properties:{note}")).say();
-    }
-    for note in &loaded.notes {
-        match note.level {
-            Level::Info => Line::server_info(note.to_string()).say(),
-            Level::Warn => Line::server_warn(note.to_string()).say(),
-        }
-    }
-    start(
-        instance,
-        &loaded.settings,
-        &bootstrap.domain,
-        arguments.allow_kill,
-    )
-}
-
-/// broker.xml and what it includes; every error in it on a line of its own.
-pub fn load(instance: &Instance, broker_xml: &Path) -> Result<Loaded, Failure> {
-    let mut read = |file: &str| std::fs::read_to_string(file).map_err(|error| error.to_string());
-    hind_config::load(&broker_xml.to_string_lossy(), &mut read, &|name| {
-        variables::variable(instance, name)
-    })
-    .map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::new(lines.join("\n"))
-    })
-}
-
-fn start(instance: &Instance, settings: &Settings, domain: &str, allow_kill: bool) -> Outcome {
-    let authenticator = authenticator(instance, settings, domain)?;
+fn serve(instance: &Instance, configuration: &Configuration, allow_kill: bool) -> Outcome {
+    let settings = &configuration.loaded.settings;
+    let authenticator = authenticator(instance, configuration)?;
     let mut options =
         assembly::options(settings, &instance.directory, authenticator).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             Failure::new(lines.join("\n"))
         })?;
-    options.marker_directory = Some(instance.etc.clone());
+    let folder = configuration.broker_xml.parent().unwrap_or(Path::new("."));
+    options.marker_directory = Some(folder.to_path_buf());
     options.kill_allowed = allow_kill;
     let seed = || entropy::seed().map_err(|error| Failure::new(format!("no randomness: {error}")));
     let seed = Seed(u128::from(seed()?) << 64 | u128::from(seed()?));
@@ -102,7 +149,7 @@ fn start(instance: &Instance, settings: &Settings, domain: &str, allow_kill: boo
         Broker::start(options, Box::new(node)).map_err(|error| Failure::new(error.to_string()))?;
     match broker.wait() {
         Ending::Stopped => {
-            println!("Server stopped!");
+            say!("Server stopped!");
             Ok(())
         }
         Ending::Killed => Err(Failure::new("killed by etc/KILL_ME")),
@@ -113,18 +160,11 @@ fn start(instance: &Instance, settings: &Settings, domain: &str, allow_kill: boo
 /// The login modules of the realm that bootstrap.xml names.
 fn authenticator(
     instance: &Instance,
-    settings: &Settings,
-    domain: &str,
+    configuration: &Configuration,
 ) -> Result<Arc<dyn Authenticator>, Failure> {
-    if !settings.security.enabled {
+    let Some(realm) = configuration.realm.clone() else {
         return Ok(Arc::new(Open));
-    }
-    let path = instance.etc.join("login.config");
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
-    let realm = LoginConfig::parse(&text, &|name| variables::variable(instance, name))
-        .and_then(|config| config.realm(domain))
-        .map_err(|errors| Failure::file(&path, &errors))?;
+    };
     let modules = RealmAuthenticator::open(realm, &instance.etc)
         .map_err(|error| Failure::new(error.to_string()))?;
     Ok(Arc::new(modules))

@@ -34,17 +34,19 @@ pub fn variable(instance: &Instance, name: &str) -> Option<String> {
 }
 
 fn defined(name: &str) -> Option<String> {
-    let in_words = |words: String| {
-        let found = words.split_whitespace().rev().find_map(|word| {
-            let (key, value) = word.strip_prefix("-D")?.split_once('=')?;
-            (key == name).then(|| value.to_owned())
-        });
-        found
-    };
-    SOURCES
+    let mut words = SOURCES
         .iter()
         .rev()
-        .find_map(|source| std::env::var(source).ok().and_then(in_words))
+        .filter_map(|source| std::env::var(source).ok());
+    words.find_map(|words| definition(&words, name))
+}
+
+/// The value of the last `-Dname=value` in `words`.
+fn definition(words: &str, name: &str) -> Option<String> {
+    words.split_whitespace().rev().find_map(|word| {
+        let (key, value) = word.strip_prefix("-D")?.split_once('=')?;
+        (key == name).then(|| value.to_owned())
+    })
 }
 
 /// A path as a `file:` address.
@@ -69,4 +71,21 @@ pub fn uri(path: &Path) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_definition_of_a_name_counts() {
+        let words = "-Xmx2G -Da=1 -Dab=2 -Da=3=4 -D";
+        assert_eq!(definition(words, "a").as_deref(), Some("3=4"));
+        assert_eq!(definition(words, "b"), None);
+    }
+
+    #[test]
+    fn a_path_becomes_an_address_that_reads_back() {
+        assert_eq!(uri(Path::new("/a b/ü%")), "file:/a%20b/%C3%BC%25");
+    }
 }

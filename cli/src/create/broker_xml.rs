@@ -276,9 +276,19 @@ mod tests {
         broker_xml(&plan)
     }
 
+    /// Every row's flags write all of its parts.
+    fn check(rows: &[(&str, &[&str])]) {
+        for (flags, expected) in rows {
+            let text = written(flags);
+            for part in *expected {
+                assert!(text.contains(part), "{flags}: no {part} in\n{text}");
+            }
+        }
+    }
+
     #[test]
-    fn flags_shape_the_file() {
-        let rows: &[(&str, &[&str])] = &[
+    fn flags_of_journal_and_limits_shape_the_file() {
+        check(&[
             (
                 "",
                 &[
@@ -338,6 +348,12 @@ mod tests {
                     "\n      <journal-retention-directory period=\"10\" unit=\"DAYS\" storage-limit=\"5G\">/d/retention</journal-retention-directory>",
                 ],
             ),
+        ]);
+    }
+
+    #[test]
+    fn flags_of_addresses_and_cluster_shape_the_file() {
+        check(&[
             (
                 "--queues q1,q2:multicast --addresses a1,a2:anycast",
                 &[
@@ -381,13 +397,7 @@ mod tests {
                     "<message-load-balancing>OFF<",
                 ],
             ),
-        ];
-        for (flags, expected) in rows {
-            let text = written(flags);
-            for part in *expected {
-                assert!(text.contains(part), "{flags}: no {part} in\n{text}");
-            }
-        }
+        ]);
     }
 
     /// The XML of the manual's chapter on network isolation.

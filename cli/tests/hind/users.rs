@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `user` on an instance's two files.
 
-mod program;
-
-use program::{Done, Place};
+use crate::program::{Done, Place};
 use std::os::unix::fs::PermissionsExt;
 
 fn place() -> Place {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `check config`: everything that is wrong, in all of an instance's files, with its place.
 
-mod program;
-
-use program::Place;
+use crate::program::Place;
 
 #[test]
 fn a_fresh_instance_is_valid_and_its_values_have_origins() {
@@ -135,7 +133,7 @@ fn variables_come_from_the_profile_and_the_environment() {
     command
         .env("ARTEMIS_CLUSTER_PROPS", "-Dother=1 -Dmy.name=one")
         .env("MY_NAME", "two");
-    let done = program::run(command);
+    let done = crate::program::run(command);
     assert_eq!(done.status, 0, "{done:?}");
     assert!(done.out.contains("name = one-two"), "{}", done.out);
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `hind` program as its users meet it: started in a folder of its own, judged by what it prints and leaves.
 
-#![allow(dead_code, reason = "every test file uses its part")]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The smaller commands, and the texts and exit statuses that scripts look at.
 
-mod program;
-
-use program::Place;
+use crate::program::Place;
 
 #[test]
 fn version_has_three_lines_and_names_what_it_is_compatible_with() {

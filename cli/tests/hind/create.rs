@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `create` as an Artemis operator meets it.
 
-mod program;
-
-use program::Place;
+use crate::program::Place;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -169,7 +167,7 @@ fn questions_are_asked_and_a_missing_answer_is_a_failure() {
         &["create", "i", "--no-autotune"],
     );
     command.stdin(answers);
-    let done = program::run(command);
+    let done = crate::program::run(command);
     assert_eq!(done.status, 0, "{done:?}");
     assert_eq!(
         done.out
@@ -256,18 +254,19 @@ fn ping_is_written_as_the_manual_says_and_named_as_not_built() {
 fn the_launcher_is_found_through_links_and_speaks_for_its_instance() {
     let place = Place::with_instance(&[]);
     std::os::unix::fs::symlink("i/bin/artemis", place.path("link")).expect("a link");
-    let done = program::run(place.command(&place.path("link"), &["version"]));
+    let done = crate::program::run(place.command(&place.path("link"), &["version"]));
     assert_eq!(done.status, 0, "{done:?}");
     let instance = done.out.lines().nth(2).expect("three lines");
     assert!(
         instance.starts_with("ActiveMQ Artemis instance: /") && instance.ends_with("/i"),
         "{instance}"
     );
-    let done = program::run(place.command(&place.path("i/bin/artemis-service"), &["status"]));
+    let done =
+        crate::program::run(place.command(&place.path("i/bin/artemis-service"), &["status"]));
     assert_eq!(
         (done.status, done.out.as_str()),
         (3, "artemis-service is stopped\n")
     );
-    let done = program::run(place.command(&place.path("i/bin/artemis-service"), &["dance"]));
+    let done = crate::program::run(place.command(&place.path("i/bin/artemis-service"), &["dance"]));
     assert_eq!(done.status, 2);
 }
