@@ -57,6 +57,10 @@ pub fn options(
     if !errors.is_empty() {
         return Err(errors);
     }
+    options.version = format!(
+        "{} (compatible with Apache ActiveMQ Artemis {COMPATIBLE_WITH})",
+        env!("CARGO_PKG_VERSION")
+    );
     options.modules = vec![("hind-stomp".to_owned(), "STOMP".to_owned())];
     options.directories = directories(settings, instance);
     options.journal = settings.persistence_enabled.then(|| journal(settings));

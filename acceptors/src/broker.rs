@@ -407,12 +407,15 @@ impl Caretaker {
     /// One chore. `Some` when it is the last one.
     fn carry_out(&mut self, chore: Chore) -> Option<Ending> {
         match chore {
-            Chore::Notice(notice) => self.announcer.line(notice).say(),
+            Chore::Notice(notice) => self.announcer.line(notice).iter().for_each(Line::say),
             Chore::Lost(lines) => {
                 Line::server_warn(format!("{lines} lines came too fast to be logged")).say();
             }
             Chore::Door(Door::Open) => self.open_doors(),
-            Chore::Door(Door::Close) => self.acceptors.close(),
+            Chore::Door(Door::Close) => {
+                self.acceptors.close();
+                self.acceptors.hurry_after(self.options.stop_grace);
+            }
             Chore::Door(Door::Exit(true)) => return Some(Ending::Stopped),
             Chore::Door(Door::Exit(false)) => return Some(Ending::Failed),
             Chore::NodeBroke => {
@@ -439,6 +442,8 @@ impl Caretaker {
                 self.house.turn.submit(Input::Operator(Operation::Stop));
             }
         }
+        // The node has not listened to what was measured before it served.
+        self.scan();
         if let Some(pool) = self.pool.take()
             && let Err(error) = pool.start_filling()
         {
@@ -467,6 +472,9 @@ impl Caretaker {
     }
 
     fn scan(&mut self) {
+        if self.options.disk_scan_period.is_none() {
+            return;
+        }
         match measure(&self.options.directories) {
             Ok(usage) => {
                 self.announcer.disk = Some(usage);

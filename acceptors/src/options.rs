@@ -43,6 +43,8 @@ pub struct BrokerOptions {
     pub workers: usize,
     /// Bytes the node may hold unwritten before sockets are no longer read.
     pub backlog_limit: u64,
+    /// How long clients may take to leave once the broker stops, before they are cut off.
+    pub stop_grace: Duration,
     /// How long an orderly stop may take before the process ends anyway.
     pub stop_timeout: Duration,
 }
@@ -64,6 +66,7 @@ impl BrokerOptions {
             login: LoginOptions::new(authenticator),
             workers: 2,
             backlog_limit: 64 << 20,
+            stop_grace: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(30),
         }
     }

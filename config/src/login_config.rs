@@ -3,8 +3,9 @@
 //!
 //! The grammar is that of `javax.security.auth.login.Configuration`; the modules are those of Artemis's security chapter.
 
-use crate::file_error::{FileError, nearest};
+use crate::file_error::FileError;
 use crate::login_tokens::{Token, Tokens};
+use crate::nearest::nearest;
 
 const PACKAGE: &str = "org.apache.activemq.artemis.spi.core.security.jaas.";
 

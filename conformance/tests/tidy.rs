@@ -28,7 +28,7 @@ use tree::{File, files, report, root};
 
 const SPDX: &str = "SPDX-License-Identifier: Apache-2.0";
 const FILE_LINES_MAX: usize = 700;
-const MOD_FILE_LINES_MAX: usize = 400;
+const MOD_FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 100;
 
 fn rust(files: &[File]) -> impl Iterator<Item = &File> {
@@ -69,6 +69,7 @@ fn every_source_opens_with_its_licence_line_and_its_promise() {
                 ));
             }
         } else if file.text.starts_with("#!")
+            && !file.path.contains("/templates/")
             && !file
                 .text
                 .lines()
@@ -115,7 +116,7 @@ fn files_stay_short() {
     let files = files();
     let lines = |file: &File| (file.path.clone(), file.text.lines().count());
     let (mods, others): (Vec<&File>, Vec<&File>) =
-        rust(&files).partition(|file| file.path.ends_with("/mod.rs"));
+        rust(&files).partition(|file| file.path.ends_with("/mod.rs") && !file.is_test());
     let mods: BTreeMap<String, usize> = mods.into_iter().map(lines).collect();
     let others: BTreeMap<String, usize> = others.into_iter().map(lines).collect();
     let mut findings = ratchet::findings("file_lengths.txt", FILE_LINES_MAX, &others);
@@ -188,7 +189,9 @@ fn lint_exemptions_are_few_and_give_a_reason() {
                 .unwrap_or_default()
                 .trim_start();
             let commented = line > 1 && above.starts_with("//") && !above.starts_with("///");
-            if !source.code[at..end].contains("reason") && !commented {
+            let rest = file.text[end..].lines().next().unwrap_or_default();
+            let stated = source.code[at..end].contains("reason") || rest.contains("// ");
+            if !stated && !commented {
                 findings.push(format!(
                     "{}:{line}: a lint is silenced without a reason",
                     file.path

@@ -17,6 +17,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_util::io::poll_read_buf;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::wire::Wire;
@@ -34,6 +35,7 @@ const LINES_PER_MINUTE: u32 = 10;
 pub struct Acceptors {
     all: Vec<Arc<Acceptor>>,
     open: Vec<Open>,
+    hurry: CancellationToken,
 }
 
 /// A socket that accepts clients.
@@ -42,6 +44,8 @@ struct Open {
     name: String,
     address: SocketAddr,
     accepting: AbortHandle,
+    /// Cancelled with it: clients that have not said yet what they speak.
+    silent: CancellationToken,
 }
 
 /// One acceptor of the configuration.
@@ -52,6 +56,8 @@ struct Acceptor {
     house: Arc<House>,
     connections: TaskTracker,
     connected: AtomicUsize,
+    /// Cancelled when clients have had their time to leave.
+    hurry: CancellationToken,
 }
 
 impl Acceptors {
@@ -61,6 +67,7 @@ impl Acceptors {
         house: &Arc<House>,
         connections: &TaskTracker,
     ) -> Self {
+        let hurry = CancellationToken::new();
         let acceptor = |options: AcceptorOptions| {
             Arc::new(Acceptor {
                 spoken: options.protocols.iter().map(|it| it.protocol).collect(),
@@ -68,11 +75,13 @@ impl Acceptors {
                 house: Arc::clone(house),
                 connections: connections.clone(),
                 connected: AtomicUsize::new(0),
+                hurry: hurry.clone(),
             })
         };
         Self {
             all: options.into_iter().map(acceptor).collect(),
             open: Vec::new(),
+            hurry,
         }
     }
 
@@ -103,10 +112,12 @@ impl Acceptors {
             }
         }
         for (acceptor, (listener, address)) in bound {
+            let silent = CancellationToken::new();
             self.open.push(Open {
                 name: acceptor.options.name.clone(),
                 address,
-                accepting: tokio::spawn(acceptor.accept(listener)).abort_handle(),
+                accepting: tokio::spawn(acceptor.accept(listener, silent.clone())).abort_handle(),
+                silent,
             });
         }
         Ok(lines)
@@ -116,7 +127,17 @@ impl Acceptors {
     pub fn close(&mut self) {
         for open in self.open.drain(..) {
             open.accepting.abort();
+            open.silent.cancel();
         }
+    }
+
+    /// Cuts off whoever is still connected after `grace`: a client that does not read does not hear that it is to go.
+    pub fn hurry_after(&self, grace: Duration) {
+        let hurry = self.hurry.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(grace).await;
+            hurry.cancel();
+        });
     }
 
     /// Where clients are accepted now: acceptor name and address.
@@ -189,12 +210,12 @@ impl Acceptor {
     }
 
     /// Accepts for ever.
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, silent: CancellationToken) {
         /// Without free file descriptors, trying again at once would only burn the processor.
         const BREATH: Duration = Duration::from_millis(100);
         loop {
             match listener.accept().await {
-                Ok((socket, peer)) => self.admit(socket, peer),
+                Ok((socket, peer)) => self.admit(socket, peer, &silent),
                 Err(error) if is_clients_fault(&error) => {}
                 Err(error) => {
                     self.say("accept", 1, || {
@@ -209,7 +230,7 @@ impl Acceptor {
         }
     }
 
-    fn admit(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr) {
+    fn admit(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, silent: &CancellationToken) {
         let place = Place::take(self);
         if let Some(limit) = self.options.connections_allowed
             && self.connected.load(Ordering::Relaxed) > limit
@@ -223,30 +244,31 @@ impl Acceptor {
         }
         // A socket that is gone already says so at the first read.
         let _ = socket.set_nodelay(self.options.tcp_no_delay);
-        let acceptor = Arc::clone(self);
+        let (acceptor, silent) = (Arc::clone(self), silent.clone());
         self.connections.spawn(async move {
-            acceptor.serve(socket, peer).await;
+            let serving = acceptor.serve(socket, peer, silent);
+            acceptor.hurry.run_until_cancelled(serving).await;
             drop(place);
         });
     }
 
     /// Recognises the protocol within the time for the handshake, then lets the connection run to its end.
-    async fn serve(&self, socket: TcpStream, peer: SocketAddr) {
+    async fn serve(&self, socket: TcpStream, peer: SocketAddr, silent: CancellationToken) {
         let handshake = self.options.handshake_timeout.map(|timeout| Handshake {
             until: self.house.clock.monotonic().after(timeout),
             timeout,
         });
-        let recognising = self.recognise(socket, peer);
-        let recognised = match handshake {
-            None => Box::pin(recognising).await,
-            Some(handshake) => {
-                let until = self.house.clock.at(handshake.until);
-                match tokio::time::timeout_at(until, Box::pin(recognising)).await {
-                    Ok(recognised) => recognised,
-                    Err(_) => return self.ended(peer, &End::HandshakeTimeout(handshake.timeout)),
-                }
+        let until = handshake.map(|handshake| self.house.clock.at(handshake.until));
+        let recognised = tokio::select! {
+            biased;
+            recognised = Box::pin(self.recognise(socket, peer)) => recognised,
+            () = silent.cancelled() => None,
+            () = sleep_until(until) => {
+                let timeout = handshake.map_or(Duration::ZERO, |handshake| handshake.timeout);
+                return self.ended(peer, &End::HandshakeTimeout(timeout));
             }
         };
+        drop(silent);
         let Some((wire, protocol, read)) = recognised else {
             return;
         };
@@ -396,6 +418,13 @@ impl Acceptor {
             }
             line.say();
         }
+    }
+}
+
+async fn sleep_until(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

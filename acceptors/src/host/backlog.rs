@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Holds readers back while the node has given the disk more than it has stored.
+//! Holds readers back while more is on its way to the node and the disk than is good for the memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-/// A gate for all sockets: shut above a limit of unwritten bytes, open again below half of it.
+/// A gate for all sockets: shut above a limit of bytes on their way, open again below half of it.
 #[derive(Debug)]
 pub struct Backlog {
     limit: u64,
@@ -25,16 +25,37 @@ impl Backlog {
         }
     }
 
-    /// The node has `bytes` unwritten. Only the holder of the turn says so.
+    /// `bytes` are on their way to the node: shuts if that alone is too much.
+    pub fn grown_to(&self, bytes: u64) {
+        if bytes > self.limit {
+            self.shut();
+        }
+    }
+
+    /// `bytes` are on their way to the node or unwritten in it, at the end of a turn.
     pub fn set(&self, bytes: u64) {
-        let shut = self.phase.load(Ordering::SeqCst) % 2 == 1;
-        if !shut && bytes > self.limit {
-            self.phase.fetch_add(1, Ordering::SeqCst);
-        } else if shut && bytes <= self.limit / 2 {
+        if bytes > self.limit {
+            self.shut();
+        } else if bytes <= self.limit / 2 && self.is_shut() {
             let mut waiting = self.waiting.lock();
-            self.phase.fetch_add(1, Ordering::SeqCst);
+            if self.is_shut() {
+                self.phase.fetch_add(1, Ordering::SeqCst);
+            }
             let waiting = std::mem::take(&mut *waiting);
             waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn is_shut(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) % 2 == 1
+    }
+
+    fn shut(&self) {
+        if !self.is_shut() {
+            let _waiting = self.waiting.lock();
+            if !self.is_shut() {
+                self.phase.fetch_add(1, Ordering::SeqCst);
+            }
         }
     }
 

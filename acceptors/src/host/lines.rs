@@ -160,8 +160,17 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// The line for a notice.
-    pub fn line(&mut self, notice: Notice) -> Line {
+    /// The line for a notice, if it is worth one.
+    pub fn line(&mut self, notice: Notice) -> Option<Line> {
+        if let Notice::Recovering { read, total } = notice
+            && !is_tenth(read, total)
+        {
+            return None;
+        }
+        Some(self.phrase(notice))
+    }
+
+    fn phrase(&mut self, notice: Notice) -> Line {
         match notice {
             Notice::AddressDeployed { address, routing } => Line::server_info(format!(
                 "AMQ221080: Deploying address {address} supporting {}",
@@ -266,6 +275,12 @@ impl Announcer {
     }
 }
 
+/// Whether another tenth of a journal long enough to wait for has been read.
+fn is_tenth(read: u64, total: u64) -> bool {
+    let tenths = |read: u64| (read * 10).checked_div(total);
+    total >= 10 && tenths(read) != tenths(read.saturating_sub(1))
+}
+
 fn routing_word(routing: RoutingType) -> &'static str {
     match routing {
         RoutingType::Anycast => "ANYCAST",
@@ -365,8 +380,24 @@ mod tests {
             ),
         ];
         for (notice, text) in table {
-            assert_eq!(announcer().line(notice).text, text);
+            let line = announcer().line(notice);
+            assert_eq!(line.expect("is worth a line").text, text);
         }
+    }
+
+    #[test]
+    fn recovery_says_every_tenth_of_a_long_journal_and_nothing_of_a_short_one() {
+        let said = |total| {
+            let read = 1..=total;
+            read.filter_map(|read| announcer().line(Notice::Recovering { read, total }))
+                .map(|line| line.text)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(said(3), [""; 0]);
+        let long = said(250);
+        assert_eq!(long.len(), 10);
+        assert_eq!(long[0], "AMQ221014: 10% loaded (25 of 250 journal files)");
+        assert_eq!(long[9], "AMQ221014: 100% loaded (250 of 250 journal files)");
     }
 
     #[test]

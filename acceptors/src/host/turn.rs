@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
+use hind_engine::command::Command;
 use hind_engine::event::Event;
 use hind_engine::id::ConnectionId;
 use hind_engine::time::{Instant, Now};
@@ -75,7 +76,7 @@ pub enum DiskPort {
 /// node appended them; when the inbox is not empty, somebody holds the lock or is about to try.
 pub struct Turn {
     seat: Mutex<Seat>,
-    inbox: Mutex<VecDeque<Entry>>,
+    inbox: Mutex<Inbox>,
     clock: Clock,
     disk: DiskPort,
     chores: Arc<Chores>,
@@ -94,7 +95,7 @@ struct Seat {
     effects: Effects,
     mailboxes: FxHashMap<ConnectionId, Arc<Mailbox>>,
     /// What the turn has taken from the inbox.
-    taken: VecDeque<Entry>,
+    inputs: Vec<Input>,
     woken: Vec<Waker>,
 }
 
@@ -107,18 +108,58 @@ enum Entry {
 }
 
 impl Entry {
-    fn weight(&self) -> usize {
+    /// How many commands it is.
+    fn commands(&self) -> usize {
         match self {
             Self::Input(Input::Client(_, commands)) => commands.len().max(1),
             _ => 1,
         }
+    }
+
+    /// About how many bytes it holds.
+    fn size(&self) -> u64 {
+        const COMMAND: u64 = size_of::<Command>() as u64;
+        let Self::Input(Input::Client(_, commands)) = self else {
+            return COMMAND;
+        };
+        let size = |command: &Command| match command {
+            Command::Send(_, send) => COMMAND + send.message.body.len() as u64,
+            _ => COMMAND,
+        };
+        commands.iter().map(size).sum()
+    }
+}
+
+/// What has been submitted and no turn has taken yet.
+#[derive(Default)]
+struct Inbox {
+    entries: VecDeque<Entry>,
+    /// The sum of the entries' sizes.
+    size: u64,
+}
+
+impl Inbox {
+    fn push_back(&mut self, entry: Entry) {
+        self.size += entry.size();
+        self.entries.push_back(entry);
+    }
+
+    fn push_front(&mut self, entry: Entry) {
+        self.size += entry.size();
+        self.entries.push_front(entry);
+    }
+
+    fn pop_front(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        self.size -= entry.size();
+        Some(entry)
     }
 }
 
 impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn")
-            .field("waiting", &self.inbox.lock().len())
+            .field("waiting", &self.inbox.lock().entries.len())
             .finish_non_exhaustive()
     }
 }
@@ -137,10 +178,10 @@ impl Turn {
                 node,
                 effects: Effects::default(),
                 mailboxes: FxHashMap::default(),
-                taken: VecDeque::new(),
+                inputs: Vec::new(),
                 woken: Vec::new(),
             }),
-            inbox: Mutex::new(VecDeque::new()),
+            inbox: Mutex::new(Inbox::default()),
             clock,
             disk,
             chores,
@@ -181,13 +222,17 @@ impl Turn {
     }
 
     fn enter(&self, entries: impl IntoIterator<Item = Entry>) {
-        self.inbox.lock().extend(entries);
+        let mut inbox = self.inbox.lock();
+        entries.into_iter().for_each(|entry| inbox.push_back(entry));
+        // Said before a turn can take it, because the end of that turn says the opposite.
+        self.backlog.grown_to(inbox.size);
+        drop(inbox);
         self.run();
     }
 
     fn run(&self) {
         for _ in 0..TURNS_IN_A_ROW {
-            if self.inbox.lock().is_empty() {
+            if self.inbox.lock().entries.is_empty() {
                 return;
             }
             let Some(mut seat) = self.seat.try_lock() else {
@@ -209,41 +254,42 @@ impl Turn {
 
     /// One turn: a bounded part of the inbox, one reading of the clock, then all effects.
     fn round(&self, seat: &mut Seat) {
-        self.take(&mut seat.taken);
+        self.take(seat);
         if self.broken.load(Ordering::Acquire) {
-            seat.taken.clear();
+            seat.inputs.clear();
             return;
         }
         let now = self.clock.now();
         self.began
             .store(now.monotonic.as_nanos().max(1), Ordering::Relaxed);
-        let mailboxes = &mut seat.mailboxes;
-        let mut inputs = seat.taken.drain(..).map(|entry| match entry {
-            Entry::Input(input) => input,
-            Entry::Join(id, mailbox) => {
-                mailboxes.insert(id, mailbox);
-                Input::Connected(id)
-            }
-            Entry::Leave(id) => {
-                mailboxes.remove(&id);
-                Input::Disconnected(id)
-            }
-        });
+        let mut inputs = seat.inputs.drain(..);
         seat.node.handle(now, &mut inputs, &mut seat.effects);
         drop(inputs);
         self.release(seat);
         self.bell.ring_at(seat.node.deadline(now));
-        self.backlog.set(seat.node.backlog());
+        let waiting = self.inbox.lock().size;
+        self.backlog.set(seat.node.backlog() + waiting);
     }
 
-    fn take(&self, taken: &mut VecDeque<Entry>) {
+    /// Moves a bounded part of the inbox to the seat, and keeps the list of mailboxes on the way.
+    fn take(&self, seat: &mut Seat) {
         let mut inbox = self.inbox.lock();
         let mut weight = 0;
         while weight < TURN_COMMANDS
             && let Some(entry) = inbox.pop_front()
         {
-            weight += entry.weight();
-            taken.push_back(entry);
+            weight += entry.commands();
+            seat.inputs.push(match entry {
+                Entry::Input(input) => input,
+                Entry::Join(id, mailbox) => {
+                    seat.mailboxes.insert(id, mailbox);
+                    Input::Connected(id)
+                }
+                Entry::Leave(id) => {
+                    seat.mailboxes.remove(&id);
+                    Input::Disconnected(id)
+                }
+            });
         }
     }
 

@@ -42,9 +42,11 @@ pub struct Seen {
     pub stored: AtomicUsize,
     pub sends: AtomicUsize,
     pub times: AtomicUsize,
+    pub floods: AtomicUsize,
     pub disk_usages: AtomicUsize,
     pub logins: AtomicUsize,
     pub bytes_received: AtomicU64,
+    pub backlog_most: AtomicU64,
 }
 
 impl Seen {
@@ -65,9 +67,7 @@ pub struct ToyNode {
     waiting: VecDeque<(Position, u64, ConnectionId, Ticket)>,
     backlog: u64,
     deadline: Option<Instant>,
-    /// The next batch is stuck until the node is told the time.
-    batch: Vec<Bytes>,
-    batch_offset: u64,
+    stopping: bool,
 }
 
 impl ToyNode {
@@ -80,8 +80,7 @@ impl ToyNode {
             waiting: VecDeque::new(),
             backlog: 0,
             deadline: None,
-            batch: Vec::new(),
-            batch_offset: 0,
+            stopping: false,
         }
     }
 
@@ -90,6 +89,7 @@ impl ToyNode {
             Command::Session(..) => {}
             Command::Send(_, send) => self.put(from, &send, effects),
             Command::Consumer(consumer, ConsumerCommand::Open(open)) => {
+                self.seen.floods.fetch_add(1, Ordering::SeqCst);
                 let size = usize::try_from(open.credit.bytes).expect("a size");
                 let message = Arc::new(Message::new(
                     "flood".into(),
@@ -110,6 +110,12 @@ impl ToyNode {
                 self.deadline = Some(now.monotonic.after(Duration::from_millis(20)));
             }
             other => panic!("the toy node does not know {other:?}"),
+        }
+    }
+
+    fn end_if_stopped(&self, effects: &mut Effects) {
+        if self.stopping && self.connected.is_empty() {
+            effects.doors.push(Door::Exit(true));
         }
     }
 
@@ -152,8 +158,8 @@ impl ToyNode {
     }
 }
 
-impl Brain for ToyNode {
-    fn handle(&mut self, now: Now, input: Input, effects: &mut Effects) {
+impl ToyNode {
+    fn step(&mut self, now: Now, input: Input, effects: &mut Effects) {
         match input {
             Input::Start => {
                 effects.doors.push(Door::Open);
@@ -172,6 +178,7 @@ impl Brain for ToyNode {
             Input::Disconnected(id) => {
                 assert!(self.connected.remove(&id), "{id} leaves twice");
                 self.seen.disconnected.fetch_add(1, Ordering::SeqCst);
+                self.end_if_stopped(effects);
             }
             Input::Disk(Completion::Stored(position)) => self.stored(position, effects),
             Input::Disk(Completion::Failed(why)) => {
@@ -186,7 +193,8 @@ impl Brain for ToyNode {
                 let stopping = |id: &ConnectionId| (*id, Event::Stopping);
                 effects.events.extend(self.connected.iter().map(stopping));
                 effects.doors.push(Door::Close);
-                effects.doors.push(Door::Exit(true));
+                self.stopping = true;
+                self.end_if_stopped(effects);
             }
             Input::Time => {
                 if self.deadline.is_some_and(|at| at <= now.monotonic) {
@@ -196,8 +204,18 @@ impl Brain for ToyNode {
             }
         }
     }
+}
 
-    fn deadline(&self) -> Option<Instant> {
+impl Brain for ToyNode {
+    fn handle(&mut self, now: Now, inputs: &mut dyn Iterator<Item = Input>, effects: &mut Effects) {
+        for input in inputs {
+            self.step(now, input, effects);
+        }
+        let most = &self.seen.backlog_most;
+        most.fetch_max(self.backlog, Ordering::SeqCst);
+    }
+
+    fn deadline(&self, _: Now) -> Option<Instant> {
         self.deadline
     }
 
@@ -263,7 +281,6 @@ impl ToyMachine {
                         routing: None,
                         subscription: Subscription::Temporary,
                         selector: String::new(),
-                        browse: false,
                         no_local: false,
                         priority: 0,
                         credit: Credit { messages, bytes },

@@ -28,11 +28,13 @@ pub fn missing_paths(root: &Path, files: &[File]) -> Vec<String> {
         .filter(|file| file.path.ends_with(".md") && file.path != "CHANGELOG.md");
     let mut findings = Vec::new();
     for document in documents {
-        let folder = document
-            .path
-            .rsplit_once('/')
-            .map_or("", |(folder, _)| folder);
-        let there = |path: &str| root.join(path).exists() || root.join(folder).join(path).exists();
+        // A document speaks from its own folder or from any above it.
+        let folders: Vec<&Path> = Path::new(&document.path).ancestors().skip(1).collect();
+        let there = |path: &str| {
+            folders
+                .iter()
+                .any(|folder| root.join(folder).join(path).exists())
+        };
         for (line, candidates) in named(&document.text) {
             let ours = !outside.iter().any(|word| {
                 candidates[0] == *word || candidates[0].starts_with(&format!("{word}/"))

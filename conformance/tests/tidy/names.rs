@@ -2,7 +2,7 @@
 //! Names to refuse: words that say nothing about what a thing is.
 
 use crate::source::{Source, identifier};
-use crate::tree::File;
+use crate::tree::{File, table};
 
 const EMPTY_MODULES: &[&str] = &[
     "helpers", "helper", "utils", "util", "common", "misc", "types", "impls", "stuff",
@@ -13,6 +13,7 @@ const TYPE_WORDS: &[&str] = &["struct", "enum", "trait", "type", "union"];
 
 /// Modules, types and test files with a name STYLE refuses.
 pub fn findings(files: &[File]) -> Vec<String> {
+    let allowed: Vec<String> = table("names_allowed.txt").into_iter().flatten().collect();
     let mut findings = Vec::new();
     for file in files.iter().filter(|file| file.is_rust()) {
         findings.extend(module_name(&file.path));
@@ -26,6 +27,7 @@ pub fn findings(files: &[File]) -> Vec<String> {
         for word in TYPE_WORDS {
             for at in source.words(word) {
                 let name = identifier(source.code[at + word.len()..].trim_start());
+                let name = name.filter(|name| !allowed.contains(name));
                 if let Some(reason) = name.as_deref().and_then(type_name) {
                     findings.push(format!("{}:{}: {reason}", file.path, source.line(at)));
                 }
