@@ -161,7 +161,7 @@ impl Deploy<'_> {
                 origin: Origin::Written(child.position.clone()),
             });
         }
-        if !routed {
+        if !routed && element.children.is_empty() {
             let problem = format!("address {} has no routing type", name.value);
             let error = ConfigError::new(&element.position, "address", problem);
             self.findings

@@ -155,12 +155,20 @@ impl Check<'_> {
                     format!("<{}>", word.name),
                 ),
             };
-            if !there {
+            if !there && !self.misspelt(element, of, word.name) {
                 let problem = format!("<{}> has no {what}", element.name);
                 self.findings
                     .error(ConfigError::new(&element.position, word.name, problem));
             }
         }
+    }
+
+    /// True when a child is reported as an unknown word that was probably meant as `name`.
+    fn misspelt(&self, element: &Element, of: &str, name: &str) -> bool {
+        element
+            .children
+            .iter()
+            .any(|child| nearest(&child.name, self.names(of, Place::Element)) == Some(name))
     }
 
     fn unknown_element(&mut self, parent: &Element, child: &Element, of: &str) {

@@ -30,6 +30,7 @@ mod reader;
 mod secrets;
 pub mod security_settings;
 mod settings;
+mod syntax;
 mod uri;
 pub mod users;
 mod value;
@@ -141,7 +142,11 @@ fn core_of<'a>(root: &'a Element, findings: &mut Findings) -> Option<&'a Element
                 .expected("only elements here"),
         );
     }
-    if core.is_none() {
+    let misspelt = root
+        .children
+        .iter()
+        .any(|child| nearest::nearest(&child.name, ["core"]).is_some());
+    if core.is_none() && !misspelt {
         let problem = "<configuration> has no <core>";
         findings
             .error(ConfigError::new(&root.position, "configuration", problem).expected("<core>"));

@@ -38,7 +38,7 @@ const OLD_NAMES: [(&str, Permission); 2] = [
 ];
 
 pub(crate) fn read(core: &Element, findings: &mut Findings) -> SecuritySettings {
-    let role_mappings = role_mappings(core);
+    let role_mappings = role_mappings(core, findings);
     let matches = matches(core, &role_mappings, findings);
     let mut reader = Reader::new(Some(core), "", findings);
     SecuritySettings {
@@ -53,7 +53,7 @@ pub(crate) fn read(core: &Element, findings: &mut Findings) -> SecuritySettings 
     }
 }
 
-fn role_mappings(core: &Element) -> BTreeMap<String, BTreeSet<String>> {
+fn role_mappings(core: &Element, findings: &mut Findings) -> BTreeMap<String, BTreeSet<String>> {
     let mut mappings: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for mapping in core
         .all("security-settings")
@@ -64,6 +64,11 @@ fn role_mappings(core: &Element) -> BTreeMap<String, BTreeSet<String>> {
                 .entry(from.value.clone())
                 .or_default()
                 .extend(roles(&to.value).map(str::to_owned));
+            findings.effective.push(Effective {
+                name: format!("security-settings/role-mapping[{}]", from.value),
+                value: roles(&to.value).collect::<Vec<_>>().join(","),
+                origin: Origin::Written(to.position.clone()),
+            });
         }
     }
     mappings
@@ -99,12 +104,7 @@ fn matches(
             }
             findings.effective.push(Effective {
                 name: format!("security-settings[{}]/{}", pattern.value, kind.xml()),
-                value: granted
-                    .roles(kind)
-                    .iter()
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(","),
+                value: roles(&list.value).collect::<Vec<_>>().join(","),
                 origin: Origin::Written(list.position.clone()),
             });
         }

@@ -100,7 +100,7 @@ fn host(text: &str) -> Option<String> {
         .and_then(|text| text.strip_suffix(']'))
     {
         return address
-            .parse::<std::net::Ipv6Addr>()
+            .parse::<::core::net::Ipv6Addr>()
             .ok()
             .map(|_| address.to_owned());
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use roxmltree::{Document, Node, ParsingOptions};
 
 use crate::error::{ConfigError, Findings, Level, Position};
+use crate::syntax;
 
 const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
@@ -117,7 +118,7 @@ impl Tree<'_, '_> {
         let document = match Document::parse_with_options(text, options) {
             Ok(document) => document,
             Err(error) => {
-                self.findings.error(syntax_error(&file, text, &error));
+                self.findings.error(syntax::error(&file, text, &error));
                 return None;
             }
         };
@@ -310,50 +311,6 @@ fn resolve(file: &str, href: &str) -> Option<String> {
         Some(end) if !path.starts_with('/') => Some(format!("{}/{path}", &file[..end])),
         _ => Some(path.to_owned()),
     }
-}
-
-/// The library's message without its place, which is ours to print; for a tag that is not closed also where it was
-/// opened.
-fn syntax_error(file: &Arc<str>, text: &str, error: &roxmltree::Error) -> ConfigError {
-    let place = error.pos();
-    let position = Position {
-        file: Arc::clone(file),
-        line: place.row,
-        column: place.col,
-    };
-    let message = error.to_string();
-    let message = message
-        .strip_suffix(&format!(" at {place}"))
-        .unwrap_or(&message)
-        .to_owned();
-    match error {
-        roxmltree::Error::UnexpectedCloseTag(open, close, _) => {
-            let opened = opened_at(text, open, place.row)
-                .map_or(String::new(), |line| format!(" opened in line {line}"));
-            let problem = format!("</{close}> closes nothing: <{open}>{opened} is still open");
-            ConfigError::new(&position, open, problem).expected(format!("</{open}>"))
-        }
-        _ => ConfigError::new(&position, "", format!("not well-formed XML: {message}")),
-    }
-}
-
-/// The line in which the innermost still open `<name` before `line` stands.
-fn opened_at(text: &str, name: &str, line: u32) -> Option<u32> {
-    let (open, close) = (format!("<{name}"), format!("</{name}"));
-    let mut lines = Vec::new();
-    for (number, content) in (1..=line).zip(text.lines()) {
-        for (at, _) in content.match_indices('<') {
-            let tail = &content[at..];
-            if tail.starts_with(&close) {
-                lines.pop();
-            } else if tail.starts_with(&open)
-                && !tail.split('>').next().is_some_and(|tag| tag.ends_with('/'))
-            {
-                lines.push(number);
-            }
-        }
-    }
-    lines.pop()
 }
 
 #[cfg(test)]

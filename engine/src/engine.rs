@@ -90,10 +90,16 @@ impl Engine {
         self.state.apply(record, live);
     }
 
+    /// The last record has been read back: what the log still says of things that are gone is forgotten.
+    pub fn replayed(&mut self, live: &mut Liveness) {
+        self.state.forget_strays(live);
+    }
+
     /// The log has been read back and is durable up to `durable`: deploys what the configuration names and lets
     /// messages be delivered.
     pub fn start(&mut self, durable: Position, turn: &mut Turn<'_>) {
         self.gate.open_to(durable);
+        self.replayed(turn.storage.live());
         self.next_id = self.state.next_free_id();
         self.scheduled.extend(self.state.release_all(turn.now.wall));
         self.deploy(turn);
@@ -318,6 +324,14 @@ impl Engine {
         if let Some(client) = from.and_then(|from| self.clients.get_mut(&from))
             && !unit.is_empty()
         {
+            client.last = turn.storage.appended();
+        }
+    }
+
+    /// What `client` is told next depends on all that was appended so far, whoever caused it: somebody else's send, say,
+    /// that made this one a duplicate.
+    pub(crate) fn wait_for_everything(&mut self, client: ConnectionId, turn: &Turn<'_>) {
+        if let Some(client) = self.clients.get_mut(&client) {
             client.last = turn.storage.appended();
         }
     }

@@ -2,7 +2,7 @@
 //! Everything durable, and the one way it changes: [`State::apply`]. Live operation, recovery and a standby call it
 //! with the same records, so they end with the same state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
-use crate::id::{MessageId, QueueId};
+use crate::id::{AddressId, MessageId, QueueId};
 use crate::message::Message;
 use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
@@ -81,6 +81,11 @@ pub struct State {
     /// The branch being written.
     pub branch: Option<BranchStart>,
     logged: FxHashMap<MessageId, Logged>,
+    /// Queues that messages of the log are on and whose own record has not come yet: cleaning writes records again
+    /// behind those that build on them.
+    unnamed: BTreeSet<QueueId>,
+    /// Queues whose address's record has not come yet, for the same reason.
+    unbound: BTreeMap<AddressId, Vec<QueueId>>,
 }
 
 impl State {
@@ -94,6 +99,8 @@ impl State {
             highest_id: 0,
             branch: None,
             logged: FxHashMap::default(),
+            unnamed: BTreeSet::new(),
+            unbound: BTreeMap::new(),
             settings,
         }
     }
@@ -175,10 +182,12 @@ impl State {
         let id = record.message.id;
         let mut queues = SmallVec::new();
         for route in &record.routes {
-            if let Some(queue) = self.queues.get_mut(route.queue) {
-                queue.put(record.message.clone(), route.count, route.scheduled);
-                queues.push(route.queue);
-            }
+            let queue = self.queues.by_id.entry(route.queue).or_insert_with(|| {
+                self.unnamed.insert(route.queue);
+                Queue::unnamed(route.queue)
+            });
+            queue.put(record.message.clone(), route.count, route.scheduled);
+            queues.push(route.queue);
         }
         self.highest_id = self.highest_id.max(id.0);
         if queues.is_empty() {
@@ -223,29 +232,45 @@ impl State {
 
     /// Adds an address (also one that is in no log).
     pub(crate) fn put_address(&mut self, record: AddressRecord) {
+        let id = record.id;
         let settings = self.settings.clone();
         self.addresses
             .put(record, |name| Self::settings_of(&settings, name));
+        for queue in self.unbound.remove(&id).unwrap_or_default() {
+            self.bind(queue, id);
+        }
     }
 
     /// Adds a queue (also one that is in no log), or replaces what is said of it.
     pub(crate) fn put_queue(&mut self, record: QueueRecord, durable: bool) {
-        let id = record.id;
-        if let Some(queue) = self.queues.by_id.get_mut(&id) {
-            queue.replace_record(record);
-            return;
+        let (id, address, name) = (record.id, record.address, record.name.clone());
+        match self.queues.by_id.get_mut(&id) {
+            Some(queue) => {
+                queue.replace_record(record);
+                if !self.unnamed.remove(&id) {
+                    return;
+                }
+            }
+            None => {
+                let queue = Queue::new(record, Arc::from(""), durable);
+                self.queues.by_id.insert(id, queue);
+            }
         }
-        let address_id = record.address;
+        self.queues.by_name.insert(name, id);
+        self.bind(id, address);
+    }
+
+    /// Binds a queue to its address, now or when that is known.
+    fn bind(&mut self, id: QueueId, address_id: AddressId) {
         let Some(address) = self.addresses.get_mut(address_id) else {
+            self.unbound.entry(address_id).or_default().push(id);
             return;
         };
         address.unused_since = None;
-        let name = address.record.name.clone();
-        self.queues.by_name.insert(record.name.clone(), id);
-        self.queues
-            .by_id
-            .insert(id, Queue::new(record, name, durable));
-        self.addresses.bind(address_id, id);
+        if let Some(queue) = self.queues.by_id.get_mut(&id) {
+            queue.address = address.record.name.clone();
+            self.addresses.bind(address_id, id);
+        }
     }
 
     /// Removes a queue and everything on it.
@@ -253,13 +278,29 @@ impl State {
         let Some(queue) = self.queues.by_id.remove(&id) else {
             return;
         };
-        self.queues.by_name.remove(queue.name());
+        self.unnamed.remove(&id);
+        if self.queues.by_name.get(queue.name()) == Some(&id) {
+            self.queues.by_name.remove(queue.name());
+        }
         self.addresses.unbind(queue.address_id(), id);
         for (message, entry) in queue.sorted() {
             if queue.logs(&entry.message) {
                 self.unlog(id, message, live);
             }
         }
+    }
+
+    /// After replay: queues whose own record has not come were removed long ago, and their messages with them; so were
+    /// addresses that duplicate ids are known of and that are not there, or were made after those ids.
+    pub(crate) fn forget_strays(&mut self, live: &mut Liveness) {
+        for id in self.unnamed.clone() {
+            self.remove_queue(id, live);
+        }
+        let addresses = &self.addresses;
+        self.duplicates.retain(
+            |address, sequence| addresses.id(address).is_some_and(|id| id.0 < sequence),
+            |sequence| live.dead(Key::DuplicateId(sequence)),
+        );
     }
 
     /// What has to be written again to keep a key alive: the record as it would be written now.

@@ -47,7 +47,7 @@ impl Backlog {
     }
 
     fn is_shut(&self) -> bool {
-        self.phase.load(Ordering::SeqCst) % 2 == 1
+        !self.phase.load(Ordering::SeqCst).is_multiple_of(2)
     }
 
     fn shut(&self) {
@@ -63,7 +63,7 @@ impl Backlog {
     /// asked, 0 at first.
     pub fn poll_open(&self, cx: &Context<'_>, asked: &mut u64) -> Poll<()> {
         let phase = self.phase.load(Ordering::SeqCst);
-        if phase % 2 == 0 {
+        if phase.is_multiple_of(2) {
             return Poll::Ready(());
         }
         if *asked != phase {

@@ -175,6 +175,22 @@ impl Queue {
         }
     }
 
+    /// A queue of which only the number is known: its messages stand before it in the log.
+    pub(crate) fn unnamed(id: QueueId) -> Self {
+        let record = QueueRecord {
+            id,
+            name: Arc::from(""),
+            address: AddressId(0),
+            routing: RoutingType::Anycast,
+            filter: Arc::from(""),
+            user: Arc::from(""),
+            options: Vec::new(),
+            auto_created: false,
+            paused: false,
+        };
+        Self::new(record, Arc::from(""), true)
+    }
+
     /// Replaces what the log says of it; messages and consumers stay.
     pub(crate) fn replace_record(&mut self, record: QueueRecord) {
         self.options = QueueOptions::from_record(&record.options);

@@ -71,6 +71,7 @@ impl Engine {
         };
         let attempts = entry.attempts + 1;
         let logs = queue.logs(&entry.message);
+        let was_scheduled = entry.scheduled != 0;
         if settings
             .max_delivery_attempts
             .is_some_and(|max| max > 0 && attempts >= max)
@@ -97,7 +98,7 @@ impl Engine {
                 count: attempts,
             });
         }
-        if at != 0 {
+        if at != 0 || was_scheduled {
             unit.push(Record::Scheduled {
                 queue: queue_id,
                 message,

@@ -62,6 +62,25 @@ impl DuplicateIdCaches {
         }
     }
 
+    /// Keeps what `belongs` says, by address and sequence; calls `forgotten` with every other sequence.
+    pub(crate) fn retain(
+        &mut self,
+        belongs: impl Fn(&str, u64) -> bool,
+        mut forgotten: impl FnMut(u64),
+    ) {
+        for (address, cache) in &mut self.by_address {
+            cache.by_age.retain(|sequence, id| {
+                let keep = belongs(address, *sequence);
+                if !keep {
+                    cache.by_id.remove(id);
+                    forgotten(*sequence);
+                }
+                keep
+            });
+        }
+        self.by_address.retain(|_, cache| !cache.by_age.is_empty());
+    }
+
     /// The entry of that sequence, to be written again.
     pub(crate) fn record(&self, sequence: u64) -> Option<DuplicateIdRecord> {
         self.by_address.iter().find_map(|(address, cache)| {

@@ -69,6 +69,7 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let target = self.target(from, session, &send, turn)?;
         if self.is_duplicate(&send.message) {
+            self.wait_for_everything(from, turn);
             return Ok(());
         }
         let routed = self.route(send.message, target, send.routing, turn);

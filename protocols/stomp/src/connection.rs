@@ -189,7 +189,7 @@ impl Connection {
         self.state = State::Closed;
         self.stalled = false;
         self.decoder = Decoder::new();
-        out.close = Some(Close::Refused(fault.message.clone()));
+        out.close = Some(Close::Refused(fault.reason()));
     }
 
     fn version(&self) -> Version {

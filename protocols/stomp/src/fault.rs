@@ -46,7 +46,15 @@ impl Fault {
         }
     }
 
-    /// As the host's log wants it.
+    /// Why the connection closes, for the host's log.
+    pub fn reason(&self) -> String {
+        match self.as_violation() {
+            Some(violation) => violation.to_string(),
+            None => self.message.clone(),
+        }
+    }
+
+    /// The same, if it was the client's fault.
     pub fn as_violation(&self) -> Option<PeerViolation> {
         Some(PeerViolation {
             clause: self.clause?,

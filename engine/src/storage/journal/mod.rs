@@ -14,6 +14,7 @@ mod damage;
 mod head;
 mod header;
 mod liveness;
+mod order;
 mod replay;
 
 pub use damage::Damage;

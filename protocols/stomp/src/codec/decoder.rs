@@ -37,9 +37,15 @@ pub struct Decoder {
     /// How much of the front of the input has been searched in vain.
     scanned: usize,
     command: ClientCommand,
-    /// The head so far: `name:value\n…`, escapes undone. UTF-8 from the moment the head is whole.
-    text: Text,
+    /// The head so far: `name:value\n…`, escapes undone.
+    growing: Vec<u8>,
+    /// The same, in the same memory, once it is whole and known to be UTF-8.
+    whole: String,
     spans: Vec<Span>,
+    /// The line that is being read has one.
+    has_backslash: bool,
+    /// Carriage returns in the head that were written as escapes.
+    escaped_returns: usize,
     /// How long the header lines were on the wire.
     head: usize,
     content_length: Option<usize>,
@@ -61,13 +67,6 @@ enum Stage {
     Taken,
 }
 
-/// The text of a head: octets while it grows, then known to be UTF-8, in the same buffer.
-#[derive(Debug)]
-enum Text {
-    Growing(Vec<u8>),
-    Whole(String),
-}
-
 impl Decoder {
     /// A decoder for a client of whom nothing is known yet.
     pub fn new() -> Self {
@@ -77,8 +76,11 @@ impl Decoder {
             stage: Stage::Frame,
             scanned: 0,
             command: ClientCommand::Connect,
-            text: Text::Growing(Vec::new()),
+            growing: Vec::new(),
+            whole: String::new(),
             spans: Vec::new(),
+            has_backslash: false,
+            escaped_returns: 0,
             head: 0,
             content_length: None,
             body: Bytes::new(),
@@ -130,24 +132,22 @@ impl Decoder {
             command: self.command,
             body: mem::take(&mut self.body),
             has_content_length: self.content_length.is_some(),
-            text: match &self.text {
-                Text::Whole(text) => text,
-                Text::Growing(_) => "",
-            },
+            text: &self.whole,
             spans: &self.spans,
         }
     }
 
     /// The `receipt` of a frame that turned out to be malformed, if that header had arrived whole.
     pub fn receipt(&self) -> Option<&str> {
-        let text = match &self.text {
-            Text::Whole(text) => text.as_bytes(),
-            Text::Growing(text) => text,
+        let text = match self.growing.as_slice() {
+            [] => self.whole.as_bytes(),
+            growing => growing,
         };
-        let span = self.spans.iter().find(|span| {
-            text.get(span.name as usize..span.colon as usize) == Some(b"receipt".as_slice())
-        })?;
-        std::str::from_utf8(text.get(span.value as usize..span.end as usize)?).ok()
+        let span = self
+            .spans
+            .iter()
+            .find(|span| &text[span.name()] == b"receipt")?;
+        std::str::from_utf8(&text[span.value()]).ok()
     }
 
     /// Line ends between frames: heart-beats, what a NUL may be followed by, and what a person at a terminal types
@@ -178,13 +178,11 @@ impl Decoder {
         self.scanned = 0;
         self.spans.clear();
         self.spans.shrink_to(USUAL_HEAD / mem::size_of::<Span>());
-        let mut text = match mem::replace(&mut self.text, Text::Growing(Vec::new())) {
-            Text::Growing(text) => text,
-            Text::Whole(text) => text.into_bytes(),
-        };
-        text.clear();
-        text.shrink_to(USUAL_HEAD);
-        self.text = Text::Growing(text);
+        self.growing = mem::take(&mut self.whole).into_bytes();
+        self.growing.clear();
+        self.growing.shrink_to(USUAL_HEAD);
+        self.has_backslash = false;
+        self.escaped_returns = 0;
         self.head = 0;
         self.content_length = None;
     }
@@ -211,20 +209,25 @@ impl Decoder {
 
     fn read_headers(&mut self, input: &mut BytesMut) -> Result<bool, Malformed> {
         let mut start = 0;
-        while let Some(found) = memchr::memchr2(b'\n', 0, &input[start + self.scanned..]) {
-            let end = start + self.scanned + found;
-            self.scanned = 0;
-            if input[end] == 0 {
-                return Err(Malformed::NulInHead);
+        let mut from = self.scanned;
+        // One search per line: whatever needs care stops it before the line end.
+        while let Some(found) = memchr::memchr3(b'\n', b'\\', 0, &input[from..]) {
+            let at = from + found;
+            from = at + 1;
+            match input[at] {
+                b'\n' => {
+                    let line = without_carriage_return(&input[start..at]);
+                    if line.is_empty() {
+                        input.advance(from);
+                        self.finish_head()?;
+                        return Ok(true);
+                    }
+                    self.header(line)?;
+                    start = from;
+                }
+                b'\\' => self.has_backslash = true,
+                _ => return Err(Malformed::NulInHead),
             }
-            let line = without_carriage_return(&input[start..end]);
-            if line.is_empty() {
-                input.advance(end + 1);
-                self.finish_head()?;
-                return Ok(true);
-            }
-            self.header(line)?;
-            start = end + 1;
         }
         input.advance(start);
         self.scanned = input.len();
@@ -242,47 +245,44 @@ impl Decoder {
             self.spans.len() + 1,
             self.limits.headers,
         )?;
-        let colon = match memchr::memchr(b':', line) {
+        // A name is short: looking at its octets one by one is quicker than calling a vectorised search.
+        let colon = match line.iter().position(|octet| *octet == b':') {
             None | Some(0) => return Err(Malformed::HeaderName),
             Some(colon) => colon,
         };
-        let span = self.append(line, colon)?;
+        let has_backslash = mem::take(&mut self.has_backslash);
+        let escaped = has_backslash && self.version >= Version::V1_1 && self.command.is_escaped();
+        let span = if escaped {
+            self.append_escaped(&line[..colon], &line[colon + 1..])?
+        } else {
+            self.append(line, colon)
+        };
         self.spans.push(span);
         self.note_content_length(span)
     }
 
-    /// Copies a line behind the text, undoing escapes. Name, value and the next name stay separated by the octets that
-    /// separate them on the wire, so that halves of a character can never join.
-    fn append(&mut self, line: &[u8], colon: usize) -> Result<Span, Malformed> {
+    /// Copies a line behind the text as it is. Name, value and the next name stay separated by the octets that separate
+    /// them on the wire, so that halves of a character can never join.
+    fn append(&mut self, line: &[u8], colon: usize) -> Span {
+        let name = self.growing.len();
         let padding = self.padding(&line[colon + 1..]);
-        let Text::Growing(text) = &mut self.text else {
-            unreachable!("the text grows until the head is whole")
-        };
-        let name = text.len();
-        let escaped = self.version >= Version::V1_1 && self.command.is_escaped();
-        if self.version >= Version::V1_2 && memchr::memchr(b'\r', line).is_some() {
-            return Err(Malformed::CarriageReturn);
-        }
-        let (colon, value) = if escaped && memchr::memchr(b'\\', line).is_some() {
-            unescape(&line[..colon], self.version, text)?;
-            let colon_at = text.len();
-            text.push(b':');
-            unescape(&line[colon + 1..], self.version, text)?;
-            (colon_at, colon_at + 1)
-        } else {
-            text.extend_from_slice(line);
-            (name + colon, name + colon + 1 + padding)
-        };
+        self.growing.extend_from_slice(line);
+        self.growing.push(b'\n');
+        let colon = name + colon;
+        Span::new(name, colon, colon + 1 + padding, name + line.len())
+    }
+
+    /// The same for a line with escapes, which are undone.
+    fn append_escaped(&mut self, name: &[u8], value: &[u8]) -> Result<Span, Malformed> {
+        let text = &mut self.growing;
+        let start = text.len();
+        self.escaped_returns += unescape(name, self.version, text)?;
+        let colon = text.len();
+        text.push(b':');
+        self.escaped_returns += unescape(value, self.version, text)?;
         let end = text.len();
         text.push(b'\n');
-        let offset =
-            |at: usize| u32::try_from(at).expect("a head is limited to far less than 4 GiB");
-        Ok(Span {
-            name: offset(name),
-            colon: offset(colon),
-            value: offset(value),
-            end: offset(end),
-        })
+        Ok(Span::new(start, colon, colon + 1, end))
     }
 
     /// Clients of 1.0 pad values, as its examples do; later versions must not be trimmed [1.1 §Value Encoding].
@@ -296,28 +296,12 @@ impl Decoder {
 
     /// The length is judged as soon as its header is read, not when the body has been buffered.
     fn note_content_length(&mut self, span: Span) -> Result<(), Malformed> {
-        let Text::Growing(text) = &self.text else {
-            unreachable!("the text grows until the head is whole")
-        };
-        if self.content_length.is_some()
-            || &text[span.name as usize..span.colon as usize] != b"content-length"
-        {
-            return Ok(());
+        let is_length = &self.growing[span.name()] == b"content-length";
+        if is_length && self.content_length.is_none() {
+            let length = octets(&self.growing[span.value()])?;
+            check("body", length, self.body_limit())?;
+            self.content_length = Some(length);
         }
-        let value = &text[span.value as usize..span.end as usize];
-        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-            let shown = &value[..value.len().min(32)];
-            return Err(Malformed::ContentLength(
-                String::from_utf8_lossy(shown).into_owned(),
-            ));
-        }
-        // More digits than fit are more octets than allowed.
-        let length = value.iter().fold(0_usize, |sum, digit| {
-            sum.saturating_mul(10)
-                .saturating_add(usize::from(digit - b'0'))
-        });
-        check("body", length, self.body_limit())?;
-        self.content_length = Some(length);
         Ok(())
     }
 
@@ -329,13 +313,18 @@ impl Decoder {
     }
 
     fn finish_head(&mut self) -> Result<(), Malformed> {
-        if let Text::Growing(text) = &mut self.text {
-            match String::from_utf8(mem::take(text)) {
-                Ok(whole) => self.text = Text::Whole(whole),
-                Err(error) => {
-                    *text = error.into_bytes();
-                    return Err(Malformed::NotUtf8);
-                }
+        match String::from_utf8(mem::take(&mut self.growing)) {
+            Ok(whole) => self.whole = whole,
+            Err(error) => {
+                self.growing = error.into_bytes();
+                return Err(Malformed::NotUtf8);
+            }
+        }
+        // Before 1.2 a carriage return is an octet like any other, except before a line feed.
+        if self.version >= Version::V1_2 && self.command.is_escaped() {
+            let returns = self.whole.bytes().filter(|octet| *octet == b'\r').count();
+            if returns != self.escaped_returns {
+                return Err(Malformed::CarriageReturn);
             }
         }
         self.stage = Stage::Body;
@@ -380,6 +369,21 @@ impl Default for Decoder {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The value of a `content-length`.
+fn octets(value: &[u8]) -> Result<usize, Malformed> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        let shown = &value[..value.len().min(32)];
+        return Err(Malformed::ContentLength(
+            String::from_utf8_lossy(shown).into_owned(),
+        ));
+    }
+    // More digits than fit are more octets than allowed.
+    Ok(value.iter().fold(0, |sum: usize, digit| {
+        sum.saturating_mul(10)
+            .saturating_add(usize::from(digit - b'0'))
+    }))
 }
 
 fn without_carriage_return(line: &[u8]) -> &[u8] {

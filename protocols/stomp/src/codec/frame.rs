@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Frames: what a client may send, read in place, and a writer for what the broker sends.
 
+use std::ops::Range;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::header::{Part, Version, escape};
@@ -76,12 +78,38 @@ impl ClientCommand {
 }
 
 /// Where one header lies in the text of its frame's head.
+///
+/// *Invariant*: name, colon, value and end in this order, all within the text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    pub(super) name: u32,
-    pub(super) colon: u32,
-    pub(super) value: u32,
-    pub(super) end: u32,
+    name: u32,
+    colon: u32,
+    value: u32,
+    end: u32,
+}
+
+impl Span {
+    pub(super) fn new(name: usize, colon: usize, value: usize, end: usize) -> Self {
+        debug_assert!(name < colon && colon < value && value <= end);
+        let offset =
+            |at: usize| u32::try_from(at).expect("a head is limited to far less than 4 GiB");
+        Self {
+            name: offset(name),
+            colon: offset(colon),
+            value: offset(value),
+            end: offset(end),
+        }
+    }
+
+    /// Where the name lies.
+    pub(super) fn name(self) -> Range<usize> {
+        self.name as usize..self.colon as usize
+    }
+
+    /// Where the value lies.
+    pub(super) fn value(self) -> Range<usize> {
+        self.value as usize..self.end as usize
+    }
 }
 
 /// One whole frame of a client. Its head is borrowed from the decoder, its body owned.
@@ -108,12 +136,9 @@ impl<'a> Frame<'a> {
     /// All headers in order, escapes undone.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let text = self.text;
-        self.spans.iter().map(move |span| {
-            (
-                &text[span.name as usize..span.colon as usize],
-                &text[span.value as usize..span.end as usize],
-            )
-        })
+        self.spans
+            .iter()
+            .map(move |span| (&text[span.name()], &text[span.value()]))
     }
 }
 

@@ -35,12 +35,18 @@ impl Version {
     }
 }
 
-/// Appends `raw` to `text` with its escapes undone [1.1 §Value Encoding, 1.2 §Value Encoding].
+/// Appends `raw` to `text` with its escapes undone [1.1 §Value Encoding, 1.2 §Value Encoding]. How many carriage returns
+/// they made.
 ///
 /// # Errors
 /// An escape the version does not define is fatal.
-pub(super) fn unescape(raw: &[u8], version: Version, text: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(super) fn unescape(
+    raw: &[u8],
+    version: Version,
+    text: &mut Vec<u8>,
+) -> Result<usize, Malformed> {
     let mut rest = raw;
+    let mut returns = 0;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         text.extend_from_slice(&rest[..at]);
         let escaped = rest.get(at + 1).copied();
@@ -48,13 +54,16 @@ pub(super) fn unescape(raw: &[u8], version: Version, text: &mut Vec<u8>) -> Resu
             Some(b'n') => b'\n',
             Some(b'c') => b':',
             Some(b'\\') => b'\\',
-            Some(b'r') if version >= Version::V1_2 => b'\r',
+            Some(b'r') if version >= Version::V1_2 => {
+                returns += 1;
+                b'\r'
+            }
             _ => return Err(Malformed::UndefinedEscape(escaped)),
         });
         rest = &rest[at + 2..];
     }
     text.extend_from_slice(rest);
-    Ok(())
+    Ok(returns)
 }
 
 /// Which part of a header is written: a name must not contain a bare colon, a value may in 1.0.

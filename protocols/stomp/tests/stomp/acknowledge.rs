@@ -4,7 +4,7 @@
 use hind_engine::command::{Command, ConsumerCommand, Credit, Deliveries, Outcome};
 use hind_engine::id::{ConsumerId, DeliveryId};
 
-use crate::talk::{Talk, header, text};
+use crate::talk::{Talk, summary, text};
 
 /// A subscription `s` to which messages 101, 102, 103 … were sent, as deliveries 1, 2, 3 …
 fn holding(version: &str, ack: &str, count: u64) -> (Talk, ConsumerId) {
@@ -32,7 +32,7 @@ fn refused(talk: &mut Talk, frame: &str) -> String {
     talk.types(frame);
     let error = talk.violated();
     assert!(talk.asked().is_empty());
-    header(&error, "message").unwrap().replace("\\c", ":")
+    summary(&error).replace("\\c", ":")
 }
 
 const ONE: fn(u64) -> Deliveries = |n| Deliveries::One(DeliveryId(n));

@@ -300,7 +300,7 @@ fn case(seed: u64, options: &Arc<Options>, tally: &mut Tally) {
 fn seeds(count: u64) -> std::ops::Range<u64> {
     match std::env::var("HIND_STOMP_SEED") {
         Ok(seed) => {
-            let seed = seed.parse().unwrap();
+            let seed = seed.parse().expect("HIND_STOMP_SEED is a number");
             seed..seed + 1
         }
         Err(_) => 0..count,

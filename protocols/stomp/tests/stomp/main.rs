@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Recorded byte exchanges with the machine alone, one file per conversation. Titles begin with the clause they show.
-#![allow(clippy::unwrap_used)]
 
 mod acknowledge;
 mod clauses;

@@ -88,7 +88,7 @@ fn artemis_destination_type_of_the_message_or_else_of_the_subscription() {
 
 #[test]
 fn stomp_1_2_destination_is_identical_to_the_senders() {
-    let options = Options::parse([("anycastPrefix", "/queue/")]).unwrap();
+    let options = Options::parse([("anycastPrefix", "/queue/")]).expect("valid parameters");
     let mut talk = Talk::with(options).connect("accept-version:1.0\n");
     for destination in ["/queue/a", "plain"] {
         talk.types(&format!("SEND\ndestination:{destination}\n\nx^@"));
@@ -186,7 +186,7 @@ fn stomp_1_2_content_length_stands_with_bytes_always_and_with_text_since_1_1() {
 }
 
 #[test]
-fn stomp_1_2_redelivered_messages_say_so() {
+fn artemis_redelivered_messages_say_so() {
     let mut talk = Talk::connected("1.2");
     let consumer = talk.subscribed("destination:q\nid:1\nack:client\n");
     talk.deliver_again(consumer, text(1, "x"), 0);
@@ -207,7 +207,11 @@ fn a_body_of_any_size_comes_out_whole() {
         );
         talk.deliver(consumer, text(2, "next"));
         let said = talk.said_octets();
-        let start = said.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2;
+        let start = said
+            .windows(2)
+            .position(|pair| pair == b"\n\n")
+            .expect("a head ends")
+            + 2;
         assert_eq!(&said[start..start + size], &body);
         assert!(said[start + size..].starts_with(b"\0\nMESSAGE\n"), "{size}");
     }

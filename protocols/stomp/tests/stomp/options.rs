@@ -6,12 +6,12 @@ use std::time::Duration;
 use hind_stomp::Options;
 
 fn parse(key: &str, value: &str) -> Options {
-    Options::parse([(key, value)]).unwrap()
+    Options::parse([(key, value)]).expect("valid parameters")
 }
 
 #[test]
 fn artemis_defaults() {
-    let options = Options::parse([]).unwrap();
+    let options = Options::parse([]).expect("valid parameters");
     assert_eq!(options, Options::default());
     assert_eq!(options.consumer_window_bytes, 10_240);
     assert_eq!(options.large_message_bytes_min, 102_400);
@@ -93,11 +93,12 @@ fn a_bad_value_is_an_error_that_names_its_key() {
         ("heartBeatToConnectionTtlModifier", "1e3"),
         ("disableStompServerHeader", ""),
     ] {
-        let error = Options::parse([("anycastPrefix", "q."), (key, value)]).unwrap_err();
+        let error =
+            Options::parse([("anycastPrefix", "q."), (key, value)]).expect_err("it makes no sense");
         assert_eq!((error.key.as_str(), error.value.as_str()), (key, value));
         assert!(error.to_string().contains(key));
     }
-    let error =
-        Options::parse([("connectionTtlMin", "10"), ("connectionTtlMax", "5")]).unwrap_err();
+    let error = Options::parse([("connectionTtlMin", "10"), ("connectionTtlMax", "5")])
+        .expect_err("it makes no sense");
     assert_eq!(error.key, "connectionTtlMin");
 }

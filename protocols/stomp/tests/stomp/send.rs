@@ -7,7 +7,7 @@ use hind_engine::message::{Kind, Value};
 use hind_engine::protocol::Connection as _;
 use hind_stomp::Options;
 
-use crate::talk::{Talk, WALL, header};
+use crate::talk::{Talk, WALL, header, summary};
 
 fn sent(headers: &str) -> hind_engine::command::Send {
     let mut talk = Talk::connected("1.2");
@@ -20,7 +20,7 @@ fn refused(headers: &str) -> String {
     talk.types(&format!("SEND\n{headers}\nhello^@"));
     let error = talk.violated();
     assert!(talk.asked().is_empty());
-    header(&error, "message").unwrap().to_owned()
+    summary(&error).to_owned()
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn artemis_schedules_by_delay_or_time() {
             .message
             .properties
             .get("_AMQ_SCHED_DELIVERY")
-            .unwrap()
+            .expect("a schedule is kept")
             .as_integer()
     };
     assert_eq!(at("AMQ_SCHEDULED_DELAY:2500\n"), Some(WALL as i64 + 2500));
@@ -137,7 +137,7 @@ fn artemis_prefixes_are_cut_off_and_remembered() {
         ("anycastPrefix", "/queue/,jms.queue."),
         ("multicastPrefix", "/topic/,/queue/not/"),
     ])
-    .unwrap();
+    .expect("valid parameters");
     let mut talk = Talk::with(options).connect("accept-version:1.2\n");
     for (destination, address, prefix, routing) in [
         ("/queue/a", "a", Some("/queue/"), Some(RoutingType::Anycast)),
@@ -199,7 +199,7 @@ fn stomp_1_2_a_header_value_that_makes_no_sense_is_an_error() {
 
 #[test]
 fn artemis_message_ids_on_request() {
-    let options = Options::parse([("stompEnableMessageId", "true")]).unwrap();
+    let options = Options::parse([("stompEnableMessageId", "true")]).expect("valid parameters");
     let mut talk = Talk::with(options).connect("accept-version:1.2\n");
     talk.types("SEND\ndestination:q\n\n^@");
     let first = talk
@@ -207,7 +207,7 @@ fn artemis_message_ids_on_request() {
         .message
         .properties
         .text("amqMessageId")
-        .unwrap()
+        .expect("the property is kept")
         .to_owned();
     talk.types("SEND\ndestination:q\n\n^@");
     let second = talk
@@ -215,11 +215,11 @@ fn artemis_message_ids_on_request() {
         .message
         .properties
         .text("amqMessageId")
-        .unwrap()
+        .expect("the property is kept")
         .to_owned();
     assert_ne!(first, second);
     for id in [first, second] {
-        let number = id.strip_prefix("STOMP").unwrap();
+        let number = id.strip_prefix("STOMP").expect("the prefix of Artemis");
         assert!(
             !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()),
             "{id}"

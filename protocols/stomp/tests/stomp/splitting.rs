@@ -57,7 +57,7 @@ fn every_single_cut_gives_the_same_outcome() {
             let whole = outcome(version, octets, || octets.len());
             for cut in 1..octets.len() {
                 let mut pieces = [cut, octets.len()].into_iter();
-                let parts = outcome(version, octets, || pieces.next().unwrap());
+                let parts = outcome(version, octets, || pieces.next().expect("two pieces"));
                 assert_eq!(
                     parts,
                     whole,

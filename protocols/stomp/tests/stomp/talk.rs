@@ -148,7 +148,7 @@ impl Talk {
     /// What was said since the last look, NUL as `^@`.
     pub fn said(&mut self) -> String {
         String::from_utf8(self.said_octets())
-            .unwrap()
+            .expect("frames are text")
             .replace('\0', "^@")
     }
 
@@ -294,4 +294,9 @@ pub fn text(id: u64, body: &str) -> Message {
 pub fn header<'a>(said: &'a str, name: &str) -> Option<&'a str> {
     said.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
+
+/// The `message` header of an ERROR frame.
+pub fn summary(error: &str) -> &str {
+    header(error, "message").expect("an ERROR has a message")
 }

@@ -5,7 +5,7 @@ use hind_engine::command::{Command, Outcome, TransactionCommand};
 use hind_engine::event::Refusal;
 use hind_engine::id::TransactionId;
 
-use crate::talk::{Talk, header, text};
+use crate::talk::{Talk, header, summary, text};
 
 fn begun(version: &str) -> (Talk, TransactionId) {
     let mut talk = Talk::connected(version);
@@ -20,7 +20,7 @@ fn refused(talk: &mut Talk, frame: &str) -> String {
     talk.types(frame);
     let error = talk.violated();
     assert!(talk.asked().is_empty());
-    header(&error, "message").unwrap().replace("\\c", ":")
+    summary(&error).replace("\\c", ":")
 }
 
 #[test]

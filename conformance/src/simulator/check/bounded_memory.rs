@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the broker remembers is bounded by what it was given: its ledgers are the sums they claim to be, and at rest
+//! nothing is left of what is over.
+
+use super::Violation;
+use crate::simulator::model::{Kind, Model};
+use crate::simulator::node::Process;
+
+/// Things the gate may hold when everything appended is stored: none.
+///
+/// # Errors
+/// Something waits for what has already happened.
+///
+/// # Panics
+/// If an invariant of the engine's own ledgers does not hold.
+pub fn at_any_time(process: &Process) -> Result<(), Violation> {
+    let node = process.node();
+    node.engine().state().check();
+    let waiting = node.engine().gate().waiting();
+    if waiting > 0 {
+        return broken(format!("{waiting} things wait at an open gate"));
+    }
+    if node.storage().backlog() > 0 {
+        return broken(format!(
+            "{} bytes count as not stored",
+            node.storage().backlog()
+        ));
+    }
+    Ok(())
+}
+
+/// Every queue that certainly exists has been drained and every client has left.
+///
+/// # Errors
+/// Something is left.
+///
+/// # Panics
+/// If an invariant of the engine's own ledgers does not hold.
+pub fn at_rest(process: &Process, model: &Model) -> Result<(), Violation> {
+    at_any_time(process)?;
+    let engine = process.node().engine();
+    if engine.client_count() > 0 {
+        return broken(format!("{} clients are remembered", engine.client_count()));
+    }
+    let in_doubt = |name: &str| {
+        let place = model.place_named(name).map(|place| &model.places[place.0]);
+        place.is_some_and(|place| place.kind == Kind::Durable && !place.is_subscribed())
+    };
+    for queue in engine
+        .state()
+        .queues
+        .iter()
+        .filter(|queue| !in_doubt(queue.name()))
+    {
+        if queue.temporary || !queue.is_empty() {
+            return broken(format!(
+                "{} still exists with {} messages",
+                queue.name(),
+                queue.len()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn broken(what: String) -> Result<(), Violation> {
+    Err(Violation::new("bounded_memory", what))
+}

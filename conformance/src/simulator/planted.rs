@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bugs put in on purpose, to prove that the checks would find them. Each is planted where the host meets the node, so
+//! that the broker under test is the very one that ships.
+
+use hind_engine::storage::request::Segment;
+
+use super::disk::journal;
+
+/// A planted bug.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Planted {
+    /// Acknowledges before the sync: the disk says `Stored` when a batch is written; the sync comes with the next
+    /// operation. The same as a node that opens its gate at the append.
+    AcknowledgesBeforeSync,
+    /// A record that is applied live but not by replay: in what recovery reads, every acknowledgement names a queue that
+    /// does not exist, with a right checksum; applying it changes nothing. The same as a replay that forgets to apply
+    /// acknowledgements.
+    ForgetsAcknowledgements,
+    /// A torn tail taken for whole: in what recovery reads, the record behind the last whole one gets a right checksum if
+    /// its head can be read, whatever is left of it. The same as a replay that does not check its last record.
+    TakesTornForWhole,
+}
+
+impl Planted {
+    /// All of them.
+    pub const ALL: [Self; 3] = [
+        Self::AcknowledgesBeforeSync,
+        Self::ForgetsAcknowledgements,
+        Self::TakesTornForWhole,
+    ];
+
+    /// Changes what recovery reads of a segment.
+    pub fn spoil(self, segment: Segment, content: &mut [u8]) {
+        match self {
+            Self::AcknowledgesBeforeSync => {}
+            Self::ForgetsAcknowledgements => {
+                for record in journal::records(segment, content) {
+                    if record.kind == journal::ACKNOWLEDGE {
+                        content[record.payload()][..8].fill(0xff);
+                        journal::make_whole(content, &record);
+                    }
+                }
+            }
+            Self::TakesTornForWhole => {
+                if let Some(record) = journal::torn(segment, content) {
+                    journal::make_whole(content, &record);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How a simulated broker is configured: everything small and quick, so that a short run meets every edge.
+
+use std::time::Duration;
+
+use hind_engine::address::matches::Matches;
+use hind_engine::address::name::WildcardSyntax;
+use hind_engine::address::routing_type::RoutingType;
+use hind_engine::address::settings::AddressSettingsOverrides;
+use hind_engine::queue::QueueOptions;
+use hind_engine::security::permissions::{Permission, Permissions};
+use hind_engine::settings::{AddressDeployment, QueueDeployment};
+use hind_engine::storage::JournalSettings;
+
+use super::client::FORBIDDEN;
+use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED};
+
+/// The role of every simulated client.
+pub const ROLE: &str = "everything";
+/// Bytes of a journal segment.
+pub const SEGMENT: usize = 64 * 1024;
+
+/// What the node is told.
+pub fn node() -> hind_ha::Settings {
+    hind_ha::Settings {
+        engine: hind_engine::settings::Settings {
+            addresses: [DEAD_LETTERS, EXPIRED].map(given_up_to).to_vec(),
+            address_settings: address_settings(),
+            security_enabled: true,
+            security: security(),
+            id_cache_size: 50,
+            expiry_scan_period: Some(Duration::from_millis(20)),
+            address_queue_scan_period: Some(Duration::from_millis(30)),
+            transaction_timeout: Duration::from_secs(3_600),
+            max_redelivery_records: None,
+            ..hind_engine::settings::Settings::default()
+        },
+        journal: JournalSettings {
+            file_size: SEGMENT as u64,
+            ..JournalSettings::default()
+        },
+        ..hind_ha::Settings::default()
+    }
+}
+
+/// How STOMP is served. Clients do not beat: the shortest silence that ends a connection has to outlast a run's pauses.
+pub fn stomp() -> hind_stomp::Options {
+    hind_stomp::Options {
+        connection_ttl: Some(Duration::from_secs(20)),
+        ..hind_stomp::Options::default()
+    }
+}
+
+fn given_up_to(name: &str) -> AddressDeployment {
+    AddressDeployment {
+        name: name.into(),
+        routing: vec![RoutingType::Anycast],
+        queues: vec![QueueDeployment {
+            name: name.into(),
+            routing: RoutingType::Anycast,
+            filter: String::new(),
+            durable: true,
+            user: String::new(),
+            options: QueueOptions::default(),
+        }],
+    }
+}
+
+fn address_settings() -> Matches<AddressSettingsOverrides> {
+    let mut settings = Matches::new(WildcardSyntax::default(), None);
+    let overrides = AddressSettingsOverrides {
+        dead_letter_address: Some(Some(DEAD_LETTERS.to_owned())),
+        expiry_address: Some(Some(EXPIRED.to_owned())),
+        max_delivery_attempts: Some(Some(ATTEMPTS_MAX)),
+        ..AddressSettingsOverrides::default()
+    };
+    settings.insert("#", overrides).expect("a right pattern");
+    settings
+}
+
+fn security() -> Matches<Permissions> {
+    let mut everything = Permissions::default();
+    for permission in Permission::ALL {
+        everything.grant(*permission, ROLE);
+    }
+    let mut settings = Matches::new(WildcardSyntax::default(), None);
+    settings.insert("#", everything).expect("a right pattern");
+    settings
+        .insert(FORBIDDEN, Permissions::default())
+        .expect("a right pattern");
+    settings
+}
