@@ -10,7 +10,6 @@ mod head;
 mod header;
 mod homes;
 mod liveness;
-mod order;
 mod replay;
 mod storage;
 
