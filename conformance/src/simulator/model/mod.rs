@@ -34,7 +34,7 @@ pub const EXPIRED: &str = "ExpiryQueue";
 pub const ATTEMPTS_MAX: u32 = 3;
 
 /// Everything that is known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     /// By [`Uid`].
     pub messages: Vec<Message>,
