@@ -407,7 +407,7 @@ impl Caretaker {
     /// One chore. `Some` when it is the last one.
     fn carry_out(&mut self, chore: Chore) -> Option<Ending> {
         match chore {
-            Chore::Notice(notice) => self.announcer.line(notice).iter().for_each(Line::say),
+            Chore::Notice(notice) => self.announcer.lines(notice).iter().for_each(Line::say),
             Chore::Lost(lines) => {
                 Line::server_warn(format!("{lines} lines came too fast to be logged")).say();
             }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use hind_engine::id::ConnectionId;
@@ -39,7 +40,7 @@ pub struct BrokerOptions {
     pub signals: bool,
     /// Who checks logins, and how.
     pub login: LoginOptions,
-    /// Threads that serve sockets; at least 1.
+    /// Threads that serve sockets; at least 1. By default one per processor, from 2 to 16.
     pub workers: usize,
     /// Bytes the node may hold unwritten before sockets are no longer read.
     pub backlog_limit: u64,
@@ -64,7 +65,7 @@ impl BrokerOptions {
             disk_scan_period: None,
             signals: false,
             login: LoginOptions::new(authenticator),
-            workers: 2,
+            workers: thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 16)),
             backlog_limit: 64 << 20,
             stop_grace: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(30),

@@ -301,12 +301,27 @@ fn marker_files_stop_a_broker_and_those_of_the_last_run_do_not() {
         std::fs::write(directory.path().join(marker), b"").expect("writes");
         let mut options = options(&seen);
         options.marker_directory = Some(directory.path().to_owned());
+        options.kill_allowed = true;
         let broker = start(&seen, options);
         drop(Client::login(address(&broker)));
         std::fs::write(directory.path().join(marker), b"").expect("writes");
         assert_eq!(broker.wait(), ending);
         assert!(!directory.path().join(marker).exists());
     }
+}
+
+#[test]
+fn a_broker_that_may_not_be_killed_leaves_the_marker_alone() {
+    let (seen, directory) = (seen(), TempDir::new().expect("a directory"));
+    let mut options = options(&seen);
+    options.marker_directory = Some(directory.path().to_owned());
+    let broker = start(&seen, options);
+    drop(Client::login(address(&broker)));
+    for marker in ["KILL_ME", "STOP_ME"] {
+        std::fs::write(directory.path().join(marker), b"").expect("writes");
+    }
+    assert_eq!(broker.wait(), Ending::Stopped);
+    assert!(directory.path().join("KILL_ME").exists());
 }
 
 #[test]

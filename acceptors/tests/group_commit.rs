@@ -2,6 +2,8 @@
 //! How many puts share a sync, and what that costs; run by name to be read:
 //! `cargo test --release -p hind-acceptors --test group_commit -- --ignored --nocapture`
 
+#![allow(clippy::print_stdout, reason = "a measurement is printed to be read")]
+
 mod toy;
 
 use std::collections::VecDeque;

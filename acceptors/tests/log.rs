@@ -64,6 +64,7 @@ fn a_run_leaves_the_lines_that_scripts_wait_for() {
         &format!("AMQ221020: Started EPOLL Acceptor at 127.0.0.1:{port} for protocols [STOMP]"),
         "acceptor secure stays closed: sslEnabled is not built yet",
         "AMQ221007: Server is now active",
+        "AMQ221001: Hind Message Broker version",
         "which speaks AMQP: that protocol is not built yet",
         "AMQ222067: Connection failure has been detected: bad [toy 1.1]",
         "AMQ221002: Hind Message Broker version",

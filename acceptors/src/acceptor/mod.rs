@@ -35,6 +35,15 @@ const LINES_PER_MINUTE: u32 = 10;
 pub struct Acceptors {
     all: Vec<Arc<Acceptor>>,
     open: Vec<Open>,
+    closing: Closing,
+}
+
+/// What clients are told through when the doors close; made anew when they open.
+#[derive(Clone, Debug, Default)]
+struct Closing {
+    /// Cancelled at once: clients that have not said yet what they speak.
+    silent: CancellationToken,
+    /// Cancelled when clients have had their time to leave.
     hurry: CancellationToken,
 }
 
@@ -44,8 +53,6 @@ struct Open {
     name: String,
     address: SocketAddr,
     accepting: AbortHandle,
-    /// Cancelled with it: clients that have not said yet what they speak.
-    silent: CancellationToken,
 }
 
 /// One acceptor of the configuration.
@@ -56,8 +63,6 @@ struct Acceptor {
     house: Arc<House>,
     connections: TaskTracker,
     connected: AtomicUsize,
-    /// Cancelled when clients have had their time to leave.
-    hurry: CancellationToken,
 }
 
 impl Acceptors {
@@ -67,7 +72,6 @@ impl Acceptors {
         house: &Arc<House>,
         connections: &TaskTracker,
     ) -> Self {
-        let hurry = CancellationToken::new();
         let acceptor = |options: AcceptorOptions| {
             Arc::new(Acceptor {
                 spoken: options.protocols.iter().map(|it| it.protocol).collect(),
@@ -75,13 +79,12 @@ impl Acceptors {
                 house: Arc::clone(house),
                 connections: connections.clone(),
                 connected: AtomicUsize::new(0),
-                hurry: hurry.clone(),
             })
         };
         Self {
             all: options.into_iter().map(acceptor).collect(),
             open: Vec::new(),
-            hurry,
+            closing: Closing::default(),
         }
     }
 
@@ -111,13 +114,13 @@ impl Acceptors {
                 bound.extend(listeners.into_iter().map(|it| (Arc::clone(acceptor), it)));
             }
         }
+        self.closing = Closing::default();
         for (acceptor, (listener, address)) in bound {
-            let silent = CancellationToken::new();
             self.open.push(Open {
                 name: acceptor.options.name.clone(),
                 address,
-                accepting: tokio::spawn(acceptor.accept(listener, silent.clone())).abort_handle(),
-                silent,
+                accepting: tokio::spawn(acceptor.accept(listener, self.closing.clone()))
+                    .abort_handle(),
             });
         }
         Ok(lines)
@@ -127,13 +130,13 @@ impl Acceptors {
     pub fn close(&mut self) {
         for open in self.open.drain(..) {
             open.accepting.abort();
-            open.silent.cancel();
         }
+        self.closing.silent.cancel();
     }
 
     /// Cuts off whoever is still connected after `grace`: a client that does not read does not hear that it is to go.
     pub fn hurry_after(&self, grace: Duration) {
-        let hurry = self.hurry.clone();
+        let hurry = self.closing.hurry.clone();
         tokio::spawn(async move {
             tokio::time::sleep(grace).await;
             hurry.cancel();
@@ -210,12 +213,12 @@ impl Acceptor {
     }
 
     /// Accepts for ever.
-    async fn accept(self: Arc<Self>, listener: TcpListener, silent: CancellationToken) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, closing: Closing) {
         /// Without free file descriptors, trying again at once would only burn the processor.
         const BREATH: Duration = Duration::from_millis(100);
         loop {
             match listener.accept().await {
-                Ok((socket, peer)) => self.admit(socket, peer, &silent),
+                Ok((socket, peer)) => self.admit(socket, peer, &closing),
                 Err(error) if is_clients_fault(&error) => {}
                 Err(error) => {
                     self.say("accept", 1, || {
@@ -230,7 +233,7 @@ impl Acceptor {
         }
     }
 
-    fn admit(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, silent: &CancellationToken) {
+    fn admit(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, closing: &Closing) {
         let place = Place::take(self);
         if let Some(limit) = self.options.connections_allowed
             && self.connected.load(Ordering::Relaxed) > limit
@@ -244,10 +247,10 @@ impl Acceptor {
         }
         // A socket that is gone already says so at the first read.
         let _ = socket.set_nodelay(self.options.tcp_no_delay);
-        let (acceptor, silent) = (Arc::clone(self), silent.clone());
+        let (acceptor, closing) = (Arc::clone(self), closing.clone());
         self.connections.spawn(async move {
-            let serving = acceptor.serve(socket, peer, silent);
-            acceptor.hurry.run_until_cancelled(serving).await;
+            let serving = acceptor.serve(socket, peer, closing.silent);
+            closing.hurry.run_until_cancelled(serving).await;
             drop(place);
         });
     }

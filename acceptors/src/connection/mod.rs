@@ -161,14 +161,18 @@ impl Connection {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        /// Steps after which the worker's other connections have their turn.
+        const STEPS: usize = 8;
         let now = self.now();
-        loop {
+        for _ in 0..STEPS {
             match self.step(cx, now) {
                 Ok(true) => {}
                 Ok(false) => return Poll::Pending,
                 Err(end) => return Poll::Ready(end),
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Does whatever can be done; `false` when nothing could, and every reason to wake is registered.

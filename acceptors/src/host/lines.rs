@@ -160,14 +160,25 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// The line for a notice, if it is worth one.
-    pub fn line(&mut self, notice: Notice) -> Option<Line> {
-        if let Notice::Recovering { read, total } = notice
-            && !is_tenth(read, total)
-        {
-            return None;
+    /// The lines for a notice; none if it is not worth one.
+    pub fn lines(&mut self, notice: Notice) -> Vec<Line> {
+        match notice {
+            Notice::Recovering { read, total } if !is_tenth(read, total) => Vec::new(),
+            // Said once the broker serves, as Artemis does.
+            Notice::Identified { node_id } => {
+                self.node_id = node_id;
+                Vec::new()
+            }
+            Notice::Active => vec![self.phrase(notice), self.identity()],
+            _ => vec![self.phrase(notice)],
         }
-        Some(self.phrase(notice))
+    }
+
+    fn identity(&self) -> Line {
+        Line::server_info(format!(
+            "AMQ221001: Hind Message Broker version {} [{}, nodeID={}]",
+            self.version, self.name, self.node_id
+        ))
     }
 
     fn phrase(&mut self, notice: Notice) -> Line {
@@ -247,14 +258,6 @@ impl Announcer {
                 "AMQ222010: Critical IO Error, shutting down the server. {why}"
             )),
             Notice::Active => Line::server_info("AMQ221007: Server is now active".to_owned()),
-            Notice::Identified { node_id } => {
-                let line = Line::server_info(format!(
-                    "AMQ221001: Hind Message Broker version {} [{}, nodeID={node_id}]",
-                    self.version, self.name
-                ));
-                self.node_id = node_id;
-                line
-            }
             other => Line::server_info(format!("{other:?}")),
         }
     }
@@ -368,28 +371,33 @@ mod tests {
             ),
             (Notice::Active, "AMQ221007: Server is now active"),
             (
-                Notice::Identified {
-                    node_id: "n-1".to_owned(),
-                },
-                "AMQ221001: Hind Message Broker version 1 [b, nodeID=n-1]",
-            ),
-            (
                 Notice::Blocked(Block::DiskFull),
                 "AMQ222210: Free storage space is at 512.0MB of 10.0GB total. Usage rate is 95.0% which is beyond the \
                  configured <max-disk-usage> or <min-disk-free>. System will start blocking producers.",
             ),
         ];
         for (notice, text) in table {
-            let line = announcer().line(notice);
-            assert_eq!(line.expect("is worth a line").text, text);
+            let lines = announcer().lines(notice);
+            assert_eq!(lines.first().expect("is worth a line").text, text);
         }
+    }
+
+    #[test]
+    fn the_identity_is_said_once_the_broker_serves() {
+        let mut announcer = announcer();
+        let node_id = "n-1".to_owned();
+        assert_eq!(announcer.lines(Notice::Identified { node_id }), []);
+        assert_eq!(
+            announcer.lines(Notice::Active)[1].text,
+            "AMQ221001: Hind Message Broker version 1 [b, nodeID=n-1]"
+        );
     }
 
     #[test]
     fn recovery_says_every_tenth_of_a_long_journal_and_nothing_of_a_short_one() {
         let said = |total| {
             let read = 1..=total;
-            read.filter_map(|read| announcer().line(Notice::Recovering { read, total }))
+            read.flat_map(|read| announcer().lines(Notice::Recovering { read, total }))
                 .map(|line| line.text)
                 .collect::<Vec<_>>()
         };

@@ -257,6 +257,8 @@ impl Turn {
         self.take(seat);
         if self.broken.load(Ordering::Acquire) {
             seat.inputs.clear();
+        }
+        if seat.inputs.is_empty() {
             return;
         }
         let now = self.clock.now();
