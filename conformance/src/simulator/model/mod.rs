@@ -340,6 +340,21 @@ impl Model {
         }
     }
 
+    /// DISCONNECT is about to be sent: what is not acknowledged goes back, what is not committed never happened.
+    pub fn leaving(&mut self, connection: ConnectionNumber) {
+        if !self.is_live(connection) {
+            return;
+        }
+        for number in self.connections[connection.0].transactions.clone() {
+            self.aborting(number);
+        }
+        for subscription in self.connections[connection.0].subscriptions.clone() {
+            if self.subscriptions[subscription.0].live {
+                self.unsubscribing(subscription, false);
+            }
+        }
+    }
+
     /// A connection has ended (cut, closed by the broker, or given up by the client after an orderly goodbye).
     pub fn ended(&mut self, connection: ConnectionNumber, orderly: bool) {
         if !std::mem::replace(&mut self.connections[connection.0].live, false) {
@@ -353,17 +368,7 @@ impl Model {
             }
         }
         for subscription in self.connections[connection.0].subscriptions.clone() {
-            if self.subscriptions[subscription.0].live {
-                self.let_go(subscription);
-                let next = self.messages.len();
-                let place = self.subscriptions[subscription.0].place;
-                let place = &mut self.places[place.0];
-                place.breaks += 1;
-                place.deleted |= place.kind == Kind::Temporary;
-                if !orderly && self.subscriptions[subscription.0].mode == AckMode::Auto {
-                    place.lost_below = next;
-                }
-            }
+            self.end_with_connection(subscription, orderly);
         }
         if !orderly {
             self.doubt(|message| message.connection == connection);
@@ -477,6 +482,22 @@ impl Model {
     fn let_go(&mut self, subscription: SubscriptionId) {
         self.subscriptions[subscription.0].live = false;
         self.disturb(self.subscriptions[subscription.0].place);
+    }
+
+    /// An UNSUBSCRIBE that was on its way may not have arrived, so one already given up ends only now as well.
+    fn end_with_connection(&mut self, subscription: SubscriptionId, orderly: bool) {
+        let live = self.subscriptions[subscription.0].live;
+        if live {
+            self.let_go(subscription);
+        }
+        let next = self.messages.len();
+        let place = self.subscriptions[subscription.0].place;
+        let place = &mut self.places[place.0];
+        place.breaks += u32::from(live || !orderly);
+        place.deleted |= place.kind == Kind::Temporary;
+        if !orderly && self.subscriptions[subscription.0].mode == AckMode::Auto {
+            place.lost_below = next;
+        }
     }
 
     fn disturb(&mut self, place: PlaceId) {
