@@ -2,13 +2,17 @@
 //! From what broker.xml says to what the host is told: doors with the protocols they speak, folders, the journal.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hind_config::acceptors::{Acceptor, Protocol as Word};
 use hind_config::{Position, Settings};
+use hind_ha::{Node, Seed};
 
+use crate::host::entropy;
 use crate::host::login::Authenticator;
+use crate::host::turn::Brain;
 use crate::options::{
     AcceptorOptions, BrokerOptions, Directories, JournalOptions, Machine, Opening, Protocol, Served,
 };
@@ -70,6 +74,15 @@ pub fn options(
         usize::try_from(settings.security.authentication_cache_size).unwrap_or(usize::MAX);
     options.login.cache_for = settings.security.invalidation_interval;
     Ok(options)
+}
+
+/// The node for these settings, not started.
+///
+/// # Errors
+/// The system gives no randomness.
+pub fn node(settings: &Settings) -> io::Result<Box<dyn Brain>> {
+    let seed = Seed(entropy::node_seed()?);
+    Ok(Box::new(Node::new(settings.node(), seed)))
 }
 
 fn directories(settings: &Settings, instance: &Path) -> Directories {

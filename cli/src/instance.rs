@@ -2,6 +2,7 @@
 //! The folder of one broker: where it is and where its files are.
 
 use crate::failure::Failure;
+use crate::profile::Definitions;
 use crate::variables;
 use clap::Args;
 use hind_config::bootstrap::Bootstrap;
@@ -20,6 +21,8 @@ pub struct InstanceArgument {
 pub struct Instance {
     pub directory: PathBuf,
     pub etc: PathBuf,
+    /// What the instance's profile defines for its configuration files.
+    pub definitions: Definitions,
 }
 
 /// The instance that the launcher or the operator named in the environment.
@@ -53,7 +56,16 @@ impl Instance {
         let launched = from_environment().is_some_and(|launched| launched == directory);
         let etc = std::env::var_os("ARTEMIS_INSTANCE_ETC").filter(|_| launched);
         let etc = etc.map_or_else(|| directory.join("etc"), PathBuf::from);
-        Ok(Self { directory, etc })
+        let definitions = if launched && std::env::var_os("ARTEMIS_INSTANCE_ETC").is_some() {
+            Definitions::from_environment()
+        } else {
+            Definitions::from_profile(&etc)
+        };
+        Ok(Self {
+            directory,
+            etc,
+            definitions,
+        })
     }
 
     /// `bootstrap.xml`, or the file that the command line names instead.

@@ -15,6 +15,7 @@ mod kill;
 mod man;
 mod mask;
 mod perf_journal;
+mod profile;
 mod pwd;
 mod run;
 mod stop;

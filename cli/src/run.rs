@@ -10,12 +10,10 @@ use crate::say;
 use clap::ValueEnum;
 use hind_acceptors::assembly;
 use hind_acceptors::broker::{Broker, Ending};
-use hind_acceptors::host::entropy;
 use hind_acceptors::host::lines::Line;
 use hind_acceptors::host::login::Authenticator;
 use hind_acceptors::host::login_modules::{Open, RealmAuthenticator};
 use hind_config::Level;
-use hind_ha::{Node, Seed};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -142,11 +140,9 @@ fn serve(instance: &Instance, configuration: &Configuration, allow_kill: bool) -
     let folder = configuration.broker_xml.parent().unwrap_or(Path::new("."));
     options.marker_directory = Some(folder.to_path_buf());
     options.kill_allowed = allow_kill;
-    let seed = || entropy::seed().map_err(|error| Failure::new(format!("no randomness: {error}")));
-    let seed = Seed(u128::from(seed()?) << 64 | u128::from(seed()?));
-    let node = Node::new(settings.node(), seed);
-    let broker =
-        Broker::start(options, Box::new(node)).map_err(|error| Failure::new(error.to_string()))?;
+    let node = assembly::node(settings)
+        .map_err(|error| Failure::new(format!("no randomness: {error}")))?;
+    let broker = Broker::start(options, node).map_err(|error| Failure::new(error.to_string()))?;
     match broker.wait() {
         Ending::Stopped => {
             say!("Server stopped!");

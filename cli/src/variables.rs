@@ -4,14 +4,6 @@
 use crate::instance::{self, Instance};
 use std::path::Path;
 
-/// Variables that hold `-Dname=value` words, the last word counts.
-const SOURCES: [&str; 4] = [
-    "JAVA_ARGS",
-    "ARTEMIS_CLUSTER_PROPS",
-    "DEBUG_ARGS",
-    "JAVA_ARGS_APPEND",
-];
-
 /// A name's value: a `-D` word of the profile, what the launcher would define, or an environment variable. Log4j's
 /// prefixes `sys:` and `env:` are understood.
 pub fn variable(instance: &Instance, name: &str) -> Option<String> {
@@ -20,33 +12,21 @@ pub fn variable(instance: &Instance, name: &str) -> Option<String> {
     }
     let name = name.strip_prefix("sys:").unwrap_or(name);
     let directory = || instance.directory.to_string_lossy().into_owned();
-    defined(name).or_else(|| match name {
-        "artemis.instance" => Some(directory()),
-        "artemis.instance.etc" => Some(instance.etc.to_string_lossy().into_owned()),
-        "artemis.URI.instance" => Some(uri(&instance.directory)),
-        "artemis.home" => Some(instance::home().to_string_lossy().into_owned()),
-        "data.dir" => {
-            Some(std::env::var("ARTEMIS_DATA_DIR").unwrap_or_else(|_| directory() + "/data"))
-        }
-        "java.io.tmpdir" => Some(directory() + "/tmp"),
-        _ => std::env::var(name).ok(),
-    })
-}
-
-fn defined(name: &str) -> Option<String> {
-    let mut words = SOURCES
-        .iter()
-        .rev()
-        .filter_map(|source| std::env::var(source).ok());
-    words.find_map(|words| definition(&words, name))
-}
-
-/// The value of the last `-Dname=value` in `words`.
-fn definition(words: &str, name: &str) -> Option<String> {
-    words.split_whitespace().rev().find_map(|word| {
-        let (key, value) = word.strip_prefix("-D")?.split_once('=')?;
-        (key == name).then(|| value.to_owned())
-    })
+    instance
+        .definitions
+        .get(name)
+        .map(str::to_owned)
+        .or_else(|| match name {
+            "artemis.instance" => Some(directory()),
+            "artemis.instance.etc" => Some(instance.etc.to_string_lossy().into_owned()),
+            "artemis.URI.instance" => Some(uri(&instance.directory)),
+            "artemis.home" => Some(instance::home().to_string_lossy().into_owned()),
+            "data.dir" => {
+                Some(std::env::var("ARTEMIS_DATA_DIR").unwrap_or_else(|_| directory() + "/data"))
+            }
+            "java.io.tmpdir" => Some(directory() + "/tmp"),
+            _ => std::env::var(name).ok(),
+        })
 }
 
 /// A path as a `file:` address.
@@ -76,13 +56,6 @@ pub fn uri(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_definition_of_a_name_counts() {
-        let words = "-Xmx2G -Da=1 -Dab=2 -Da=3=4 -D";
-        assert_eq!(definition(words, "a").as_deref(), Some("3=4"));
-        assert_eq!(definition(words, "b"), None);
-    }
 
     #[test]
     fn a_path_becomes_an_address_that_reads_back() {

@@ -4,9 +4,7 @@
 use crate::failure::Outcome;
 use crate::instance;
 use crate::say;
-
-/// The Artemis version whose files, ports, texts and wire this one takes over.
-pub const COMPATIBLE: &str = "2.44.0";
+use hind_acceptors::assembly::COMPATIBLE_WITH;
 
 pub fn version() -> Outcome {
     let instance = instance::from_environment();
@@ -20,7 +18,7 @@ pub fn version() -> Outcome {
 /// One line that names both.
 pub fn name() -> String {
     format!(
-        "Hind {} (compatible with Apache ActiveMQ Artemis {COMPATIBLE})",
+        "Hind {} (compatible with Apache ActiveMQ Artemis {COMPATIBLE_WITH})",
         env!("CARGO_PKG_VERSION")
     )
 }

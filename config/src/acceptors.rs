@@ -137,13 +137,15 @@ fn acceptor(
     scheme(&uri, findings);
     parameters(&uri, Side::Acceptor, vocabulary, codec, findings);
     let name = name?;
+    let protocols = protocols(
+        find(&uri, "protocols").or_else(|| find(&uri, "protocol")),
+        findings,
+    );
+    if protocols.contains(&Protocol::Stomp) {
+        stomp(&uri, findings);
+    }
     effective(&name, &uri, vocabulary, findings);
-    let find = |name: &str| {
-        uri.parameters
-            .iter()
-            .rfind(|parameter| parameter.name == name)
-    };
-    let text = |name: &str| find(name).map(|parameter| parameter.value.as_str());
+    let text = |name: &str| find(&uri, name).map(|parameter| parameter.value.as_str());
     let number = |name: &str| text(name).and_then(value::integer);
     let yes = |name: &str, default: bool| {
         text(name)
@@ -157,17 +159,21 @@ fn acceptor(
     };
     let ssl_enabled = yes("sslEnabled", false);
     if ssl_enabled {
-        let position = find("sslEnabled").map_or(&uri.position, |parameter| &parameter.position);
+        let position =
+            find(&uri, "sslEnabled").map_or(&uri.position, |parameter| &parameter.position);
         let said = format!("TLS is not built yet: acceptor {name} stays closed");
         findings.note(Level::Warn, position, "sslEnabled", said);
     }
     Some(Acceptor {
-        hosts: text("host").map_or(uri.hosts.clone(), list),
+        hosts: text("host")
+            .map(list)
+            .filter(|hosts| !hosts.is_empty())
+            .unwrap_or_else(|| uri.hosts.clone()),
         port: number("port")
             .and_then(|port| u16::try_from(port).ok())
             .or(uri.port)
             .unwrap_or(61616),
-        protocols: protocols(find("protocols").or_else(|| find("protocol")), findings),
+        protocols,
         anycast_prefixes: text("anycastPrefix").map(list).unwrap_or_default(),
         multicast_prefixes: text("multicastPrefix").map(list).unwrap_or_default(),
         connections_allowed: number("connectionsAllowed")
@@ -186,6 +192,33 @@ fn acceptor(
         parameters: uri.parameters,
         name,
     })
+}
+
+fn find<'a>(uri: &'a Uri, name: &str) -> Option<&'a Parameter> {
+    uri.parameters
+        .iter()
+        .rfind(|parameter| parameter.name == name)
+}
+
+/// Lets STOMP read its own parameters: what each must be was checked, what they must be together only it knows.
+fn stomp(uri: &Uri, findings: &mut Findings) {
+    let pairs = uri
+        .parameters
+        .iter()
+        .map(|parameter| (parameter.name.as_str(), parameter.value.as_str()));
+    let Err(bad) = hind_stomp::Options::parse(pairs) else {
+        return;
+    };
+    let position = find(uri, &bad.key).map_or(&uri.position, |parameter| &parameter.position);
+    if findings
+        .errors
+        .iter()
+        .any(|error| error.position == *position)
+    {
+        return;
+    }
+    let problem = format!("{} is no value of {}", shown(&bad.value), bad.key);
+    findings.error(ConfigError::new(position, &bad.key, problem).expected(bad.expected));
 }
 
 /// A positive number of seconds.

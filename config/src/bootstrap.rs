@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `bootstrap.xml`: which security domain judges logins, and where broker.xml is.
 
-use crate::file_error::{FileError, nearest};
+use crate::file_error::FileError;
+use crate::nearest::nearest;
 use roxmltree::{Document, Node};
 
 const NAMESPACES: [&str; 2] = [

@@ -19,6 +19,7 @@ pub mod file_error;
 pub mod journal;
 pub mod log4j2;
 pub mod login_config;
+mod login_grammar;
 mod login_tokens;
 pub mod masked;
 mod nearest;

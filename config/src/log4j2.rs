@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `log4j2.properties`: levels of loggers, and the appenders they write to, as far as they mean something without Log4j.
 
-use crate::file_error::{FileError, nearest};
+use crate::file_error::FileError;
+use crate::nearest::nearest;
 use crate::properties_file::{Entry, PropertiesFile};
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -3,8 +3,9 @@
 //!
 //! The grammar is that of `javax.security.auth.login.Configuration`; the modules are those of Artemis's security chapter.
 
-use crate::file_error::{FileError, nearest};
-use crate::login_tokens::{Token, Tokens};
+use crate::file_error::FileError;
+use crate::login_grammar::{self, WrittenModule, WrittenRealm, hint};
+use crate::nearest::nearest;
 
 const PACKAGE: &str = "org.apache.activemq.artemis.spi.core.security.jaas.";
 
@@ -36,29 +37,6 @@ const CREDENTIALS_INVALIDATE: &str = "credentialsInvalidate";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginConfig {
     written: Vec<WrittenRealm>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct WrittenRealm {
-    name: String,
-    modules: Vec<WrittenModule>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct WrittenModule {
-    class: String,
-    flag: ControlFlag,
-    options: Vec<WrittenOption>,
-    line: u32,
-    column: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct WrittenOption {
-    name: String,
-    value: String,
-    line: u32,
-    column: u32,
 }
 
 /// One security domain, understood: its modules in the order they are asked. Never empty.
@@ -125,33 +103,7 @@ impl LoginConfig {
         text: &str,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<FileError>> {
-        let mut reader = Reader {
-            tokens: Tokens::new(text),
-            variable,
-            errors: Vec::new(),
-        };
-        let mut written: Vec<WrittenRealm> = Vec::new();
-        loop {
-            match reader.realm() {
-                Ok(None) => break,
-                Ok(Some((realm, line, column))) => {
-                    if written.iter().any(|known| known.name == realm.name) {
-                        let message = format!("security domain '{}' is written twice", realm.name);
-                        reader.errors.push(FileError::at(line, column, message));
-                    }
-                    written.push(realm);
-                }
-                Err(fault) => {
-                    reader.errors.push(fault);
-                    break;
-                }
-            }
-        }
-        if reader.errors.is_empty() {
-            Ok(Self { written })
-        } else {
-            Err(reader.errors)
-        }
+        login_grammar::read(text, variable).map(|written| Self { written })
     }
 
     pub fn realm_names(&self) -> impl Iterator<Item = &str> {
@@ -209,133 +161,6 @@ impl Realm {
     }
 }
 
-struct Reader<'a> {
-    tokens: Tokens<'a>,
-    variable: &'a dyn Fn(&str) -> Option<String>,
-    errors: Vec<FileError>,
-}
-
-impl Reader<'_> {
-    /// `name { module… };` or the end of the text.
-    fn realm(&mut self) -> Result<Option<(WrittenRealm, u32, u32)>, FileError> {
-        let first = self.tokens.next()?;
-        let (line, column) = (first.line, first.column);
-        let Some(name) = first.word() else {
-            return if first.is_end() {
-                Ok(None)
-            } else {
-                Err(first.unexpected("the name of a security domain"))
-            };
-        };
-        self.symbol('{')?;
-        let mut modules = Vec::new();
-        loop {
-            let token = self.tokens.next()?;
-            if token.is('}') && !modules.is_empty() {
-                break;
-            }
-            modules.push(self.module(&token)?);
-        }
-        self.symbol(';')?;
-        Ok(Some((WrittenRealm { name, modules }, line, column)))
-    }
-
-    /// `class flag name=value…;`
-    fn module(&mut self, class: &Token) -> Result<WrittenModule, FileError> {
-        let (line, column) = (class.line, class.column);
-        let class = class
-            .word()
-            .ok_or_else(|| class.unexpected("the class of a login module"))?;
-        let flag = self.flag()?;
-        let mut options = Vec::new();
-        loop {
-            let token = self.tokens.next()?;
-            if token.is(';') {
-                return Ok(WrittenModule {
-                    class,
-                    flag,
-                    options,
-                    line,
-                    column,
-                });
-            }
-            options.push(self.option(&token)?);
-        }
-    }
-
-    fn flag(&mut self) -> Result<ControlFlag, FileError> {
-        const KNOWN: [&str; 4] = ["required", "requisite", "sufficient", "optional"];
-        let token = self.tokens.next()?;
-        let written = token
-            .word()
-            .ok_or_else(|| token.unexpected("a control flag"))?;
-        match written.to_lowercase().as_str() {
-            "required" => Ok(ControlFlag::Required),
-            "requisite" => Ok(ControlFlag::Requisite),
-            "sufficient" => Ok(ControlFlag::Sufficient),
-            "optional" => Ok(ControlFlag::Optional),
-            _ => Err(token.fault(format!(
-                "'{written}' is not a control flag: required, requisite, sufficient or optional is expected{}",
-                hint(&written, KNOWN)
-            ))),
-        }
-    }
-
-    fn option(&mut self, name: &Token) -> Result<WrittenOption, FileError> {
-        let (line, column) = (name.line, name.column);
-        let name = name
-            .word()
-            .ok_or_else(|| name.unexpected("an option or ';'"))?;
-        self.symbol('=')?;
-        let token = self.tokens.next()?;
-        let value = token
-            .word()
-            .ok_or_else(|| token.unexpected("the option's value"))?;
-        let value = match self.expand(&value) {
-            Ok(value) => value,
-            Err(message) => {
-                self.errors.push(token.fault(message));
-                value
-            }
-        };
-        Ok(WrittenOption {
-            name,
-            value,
-            line,
-            column,
-        })
-    }
-
-    fn symbol(&mut self, wanted: char) -> Result<(), FileError> {
-        let token = self.tokens.next()?;
-        if token.is(wanted) {
-            Ok(())
-        } else {
-            Err(token.unexpected(&format!("'{wanted}'")))
-        }
-    }
-
-    fn expand(&self, value: &str) -> Result<String, String> {
-        let mut out = String::new();
-        let mut rest = value;
-        while let Some(start) = rest.find("${") {
-            out.push_str(&rest[..start]);
-            let Some(length) = rest[start..].find('}') else {
-                break;
-            };
-            let name = &rest[start + 2..start + length];
-            match (name, (self.variable)(name)) {
-                ("/", _) => out.push('/'),
-                (_, Some(found)) => out.push_str(&found),
-                (_, None) => return Err(format!("'${{{name}}}' is not defined")),
-            }
-            rest = &rest[start + length + 1..];
-        }
-        out.push_str(rest);
-        Ok(out)
-    }
-}
-
 fn understand(written: &WrittenModule) -> Result<RealmEntry, Vec<FileError>> {
     let fault = |message: String| FileError::at(written.line, written.column, message);
     let short = written.class.strip_prefix(PACKAGE);
@@ -381,7 +206,7 @@ fn properties_login(written: &WrittenModule) -> (Option<LoginModule>, Vec<FileEr
         "decrypt",
         PASSWORD_CODEC,
     ];
-    let mut errors = written.unknown_options(&KNOWN);
+    let mut errors = unknown_options(written, &KNOWN);
     for (option, why) in [
         ("decrypt", "encrypted passwords"),
         (PASSWORD_CODEC, "a password codec"),
@@ -436,49 +261,31 @@ fn guest_login(written: &WrittenModule) -> (Option<LoginModule>, Vec<FileError>)
         credentials_invalidate: written.flag_option(CREDENTIALS_INVALIDATE),
         debug: written.flag_option("debug"),
     });
-    (Some(module), written.unknown_options(&KNOWN))
+    (Some(module), unknown_options(written, &KNOWN))
 }
 
-impl WrittenModule {
-    fn option(&self, name: &str) -> Option<&WrittenOption> {
-        self.options.iter().rfind(|option| option.name == name)
-    }
-
-    /// Java reads anything but `true` as false; a word that is neither is refused by `unknown_options`.
-    fn flag_option(&self, name: &str) -> bool {
-        self.option(name)
-            .is_some_and(|option| option.value.eq_ignore_ascii_case("true"))
-    }
-
-    fn unknown_options(&self, known: &[&str]) -> Vec<FileError> {
-        const FLAGS: [&str; 4] = ["reload", "debug", "decrypt", CREDENTIALS_INVALIDATE];
-        let mut errors = Vec::new();
-        for option in &self.options {
-            let mut fault =
-                |message| errors.push(FileError::at(option.line, option.column, message));
-            if !known.contains(&option.name.as_str()) {
-                let meant = hint(&option.name, known.iter().copied());
-                fault(format!(
-                    "unknown option {} of {}{meant}",
-                    option.name, self.class
-                ));
-            } else if FLAGS.contains(&option.name.as_str())
-                && !["true", "false"].contains(&option.value.to_lowercase().as_str())
-            {
-                fault(format!(
-                    "{}: '{}' is neither true nor false",
-                    option.name, option.value
-                ));
-            }
+/// Options that the module does not have, and flags that are neither true nor false.
+fn unknown_options(written: &WrittenModule, known: &[&str]) -> Vec<FileError> {
+    const FLAGS: [&str; 4] = ["reload", "debug", "decrypt", CREDENTIALS_INVALIDATE];
+    let mut errors = Vec::new();
+    for option in &written.options {
+        let mut fault = |message| errors.push(FileError::at(option.line, option.column, message));
+        if !known.contains(&option.name.as_str()) {
+            let meant = hint(&option.name, known.iter().copied());
+            fault(format!(
+                "unknown option {} of {}{meant}",
+                option.name, written.class
+            ));
+        } else if FLAGS.contains(&option.name.as_str())
+            && !["true", "false"].contains(&option.value.to_lowercase().as_str())
+        {
+            fault(format!(
+                "{}: '{}' is neither true nor false",
+                option.name, option.value
+            ));
         }
-        errors
     }
-}
-
-fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(found, known)
-        .map(|word| format!("; did you mean {word}?"))
-        .unwrap_or_default()
+    errors
 }
 
 #[cfg(test)]

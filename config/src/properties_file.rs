@@ -142,10 +142,17 @@ impl PropertiesFile {
         self.pieces.len() < before
     }
 
+    /// So that what follows begins a line of its own, and is not the continuation of the last one.
     fn end_last_line(&mut self) {
-        if let Some(Piece::Text(raw) | Piece::Entry { raw, .. }) = self.pieces.last_mut()
-            && !raw.ends_with(['\n', '\r'])
-        {
+        let Some(last) = self.pieces.last_mut() else {
+            return;
+        };
+        let is_entry = matches!(last, Piece::Entry { .. });
+        let (Piece::Text(raw) | Piece::Entry { raw, .. }) = last;
+        if is_entry && is_continued(without_end(raw)) {
+            raw.truncate(without_end(raw).len() - 1);
+        }
+        if !raw.ends_with(['\n', '\r']) {
             raw.push('\n');
         }
     }
@@ -347,6 +354,15 @@ mod tests {
             file.to_string(),
             "# users\njoe = q\n\n# the boss\nbob = z\n"
         );
+    }
+
+    #[test]
+    fn a_last_line_that_expects_another_does_not_swallow_the_new_one() {
+        for text in ["a = 1\\", "a = 1\\\n", "a = 1"] {
+            let mut file = read(text);
+            file.set("b", "2");
+            assert_eq!(file.to_string(), "a = 1\nb = 2\n", "{text:?}");
+        }
     }
 
     #[test]

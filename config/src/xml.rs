@@ -18,6 +18,9 @@ const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// How deep includes may include, and how often a variable's value may name further variables.
 const DEPTH_MAX: usize = 16;
 
+/// How deep elements may stand in each other; the vocabulary needs ten.
+const NESTING_MAX: usize = 64;
+
 /// One element. Text and attribute values are trimmed and have their variables replaced.
 #[derive(Clone, Debug)]
 pub(crate) struct Element {
@@ -123,18 +126,12 @@ impl Tree<'_, '_> {
             }
         };
         self.open.push(Arc::clone(&file));
-        let root = self.element(
-            &Scan {
-                document: &document,
-                file,
-            },
-            document.root_element(),
-        );
+        let root = self.element(&Scan::new(&document, file), document.root_element(), 0);
         self.open.pop();
         Some(root)
     }
 
-    fn element(&mut self, scan: &Scan<'_, '_>, node: Node<'_, '_>) -> Element {
+    fn element(&mut self, scan: &Scan<'_>, node: Node<'_, '_>, nesting: usize) -> Element {
         let position = scan.at(node.range().start);
         let mut element = Element {
             name: node.tag_name().name().to_owned(),
@@ -160,13 +157,22 @@ impl Tree<'_, '_> {
                 position,
             });
         }
+        if nesting > NESTING_MAX {
+            let problem = format!(
+                "<{}> stands in more than {NESTING_MAX} elements",
+                element.name
+            );
+            self.findings
+                .error(ConfigError::new(&element.position, &element.name, problem));
+            return element;
+        }
         for child in node.children() {
             if child.is_text() {
                 self.text(scan, child, &mut element);
             } else if child.is_element() && child.tag_name().namespace() == Some(XINCLUDE) {
                 self.include(scan, child, &mut element);
             } else if child.is_element() {
-                let child = self.element(scan, child);
+                let child = self.element(scan, child, nesting + 1);
                 element.children.push(child);
             }
         }
@@ -174,12 +180,12 @@ impl Tree<'_, '_> {
         element
     }
 
-    fn text(&mut self, scan: &Scan<'_, '_>, node: Node<'_, '_>, element: &mut Element) {
+    fn text(&mut self, scan: &Scan<'_>, node: Node<'_, '_>, element: &mut Element) {
         let text = node.text().unwrap_or_default();
         if text.trim().is_empty() {
             return;
         }
-        let raw = &scan.document.input_text()[node.range()];
+        let raw = &scan.text[node.range()];
         let position = scan.at(node.range().end - raw.trim_start().len());
         let text = self.replaced(text, &position);
         if element.text.is_empty() {
@@ -190,7 +196,7 @@ impl Tree<'_, '_> {
         }
     }
 
-    fn include(&mut self, scan: &Scan<'_, '_>, node: Node<'_, '_>, parent: &mut Element) {
+    fn include(&mut self, scan: &Scan<'_>, node: Node<'_, '_>, parent: &mut Element) {
         let position = scan.at(node.range().start);
         if node.tag_name().name() != "include" {
             let problem = format!("unknown element <{}> of XInclude", node.tag_name().name());
@@ -282,18 +288,35 @@ fn replace_once(
     found.then_some((replaced, missing))
 }
 
-struct Scan<'d, 't> {
-    document: &'d Document<'t>,
+struct Scan<'d> {
+    text: &'d str,
     file: Arc<str>,
+    /// Where lines start.
+    starts: Vec<usize>,
 }
 
-impl Scan<'_, '_> {
+impl<'d> Scan<'d> {
+    fn new(document: &Document<'d>, file: Arc<str>) -> Self {
+        let text = document.input_text();
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            text,
+            file,
+            starts: std::iter::once(0).chain(breaks).collect(),
+        }
+    }
+
     fn at(&self, offset: usize) -> Position {
-        let place = self.document.text_pos_at(offset);
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let before = self
+            .text
+            .get(self.starts[line - 1]..offset)
+            .unwrap_or_default();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Position {
             file: Arc::clone(&self.file),
-            line: place.row,
-            column: place.col,
+            line: count(line),
+            column: count(before.chars().count() + 1),
         }
     }
 }
@@ -438,6 +461,13 @@ mod tests {
             error,
             "f.xml:4:1: </a> closes nothing: <b> opened in line 2 is still open; expected </b>"
         );
+    }
+
+    #[test]
+    fn elements_in_elements_without_end_are_refused() {
+        let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
+        let (_, findings) = load(&[("f.xml", &deep)], &[]);
+        assert_eq!(findings.errors.len(), 1, "{:?}", findings.errors);
     }
 
     #[test]

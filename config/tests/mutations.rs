@@ -20,7 +20,7 @@ const BASES: [(&str, &str); 6] = [
 ];
 
 /// Edits of each class in each file.
-const ROUNDS: u64 = 25;
+const ROUNDS: u64 = 16;
 
 /// Values that follow others where nobody wrote them.
 const DERIVED: [&str; 2] = ["journal-buffer-timeout", "page-sync-timeout"];

@@ -45,9 +45,10 @@ fn started(name: &str) -> Loaded {
     read(name, text).unwrap_or_else(|errors| panic!("{name}: {errors:?}"))
 }
 
-/// Lines and elements of the warnings.
+/// Lines and elements of the warnings, but for the one that every created file gets.
 fn warnings(loaded: &Loaded) -> Vec<(u32, &str)> {
     let warnings = loaded.notes.iter().filter(|note| note.level == Level::Warn);
+    let warnings = warnings.filter(|note| note.element != "critical-analyzer-policy");
     warnings
         .map(|note| (note.position.line, note.element.as_str()))
         .collect()
@@ -61,9 +62,23 @@ fn every_recorded_file_that_asks_for_nothing_unbuilt_starts() {
 }
 
 #[test]
-fn the_default_file_starts_without_a_warning() {
+fn the_default_file_starts_with_one_warning() {
     let loaded = started("default");
-    assert_eq!(warnings(&loaded), []);
+    let notes: Vec<String> = loaded
+        .notes
+        .iter()
+        .map(|note| format!("{:?} {note}", note.level))
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            "Info default:75: <journal-device-block-size> has no effect: the operating system's own block size is used",
+            "Info default:117: <critical-analyzer-timeout> has no effect: a turn that takes longer than a second is logged",
+            "Info default:119: <critical-analyzer-check-period> has no effect: a turn that takes longer than a second is logged",
+            "Warn default:121: <critical-analyzer-policy> is not built yet and has no effect: a turn that takes longer than a second is logged",
+            "Info default:152: useEpoll has no meaning without a JVM (also line 155, line 158, line 161, line 164)",
+        ]
+    );
     let ports: Vec<u16> = loaded
         .settings
         .acceptors

@@ -66,6 +66,7 @@ class Broker:
         self.log = self.home / "broker.log"
         self.offset = free_offset() if offset is None else offset
         self.process = None
+        self.keep = False
 
     def port(self, name):
         return DEFAULT_PORTS[name] + self.offset
@@ -83,7 +84,16 @@ class Broker:
         self.end()
         if kind is not None and kind is not SystemExit:
             self.print_log()
-        shutil.rmtree(self.home, ignore_errors=True)
+        if self.keep:
+            print(f"the instance is kept in {self.home}")
+        else:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def snapshot(self):
+        """The data folder as it lies on the disk now, copied: what a failed round leaves to look at."""
+        copy = self.home / "data-before"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.instance / "data", copy)
 
     def create(self):
         command = [self.program, "create", str(self.instance), "--silent", "--user", USER, "--password", PASSWORD]

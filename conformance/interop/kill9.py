@@ -177,8 +177,10 @@ class Round:
                     assert frame.body == body_of(number, self.options.size), f"message {number} was changed"
                     numbers.append(number)
                     link.command("ACK", {"id": frame.headers["ack"], "receipt": str(number)})
-                if killer:
-                    killer.watch(len(link.receipts))
+                    if killer:
+                        killer.watch(len(link.receipts))
+                    low = len(numbers) - self.options.window
+                    link.wait(lambda low=low: len(link.receipts) >= low, "receipts of acknowledgements")
             link.wait(lambda: len(link.receipts) >= len(numbers), "the receipts of the last acknowledgements")
         except Broken:
             if not killer:
@@ -190,6 +192,8 @@ class Round:
             killer.wait()
 
     def restart(self):
+        if self.options.keep:
+            self.broker.snapshot()
         self.restarts.append(self.broker.start())
 
     def run(self):
@@ -197,11 +201,12 @@ class Round:
         self.produce(count, Killer(self.broker, self.randomness, count // 10, count * 9 // 10))
         killed_at = self.sent
         self.restart()
-        # At least the last message is sent to a broker that stays: it marks the end of the queue.
+        # At least the last message is sent to a broker that stays: it marks the end of the queue, here and below.
         self.produce(max(count, self.sent + 1))
         self.consume(Killer(self.broker, self.randomness, count // 10, count * 7 // 10))
         acknowledged_before = set(self.acknowledged)
         self.restart()
+        self.produce(self.sent + 1)
         self.consume()
         return self.judge(killed_at, acknowledged_before)
 
@@ -242,11 +247,12 @@ def main():
     parser.add_argument("--messages", type=int, default=50_000, help="per round")
     parser.add_argument("--window", type=int, default=500, help="receipts awaited at once")
     parser.add_argument("--size", type=int, default=256, help="bytes of a body")
+    parser.add_argument("--keep", action="store_true", help="end at the first failed round and leave its instance and data")
     parser.add_argument("--seed", type=int, help="of the first round; the next rounds count on from it")
     options = parser.parse_args()
     limit_time(options.seconds)
     first_seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
-    failures = 0
+    failures = passed = 0
     with Broker(options.hind) as broker:
         for seed in range(first_seed, first_seed + options.rounds):
             began = time.monotonic()
@@ -255,14 +261,19 @@ def main():
                 line, findings = Round(broker, options, seed).run()
             except BaseException:
                 print("FAILED", flush=True)
+                broker.keep = options.keep
                 raise
             print(f"{'FAILED' if findings else 'ok'}  {line} ({time.monotonic() - began:.1f} s)", flush=True)
             for finding in findings:
                 print(f"  {finding}")
             failures += bool(findings)
+            passed += not findings
+            if findings and options.keep:
+                broker.keep = True
+                break
         if failures:
             broker.print_log()
-    print(f"{options.rounds - failures} rounds passed, {failures} failed")
+    print(f"{passed} rounds passed, {failures} failed")
     return 1 if failures else 0
 
 

@@ -331,8 +331,13 @@ impl Engine {
     /// What `client` is told next depends on all that was appended so far, whoever caused it: somebody else's send, say,
     /// that made this one a duplicate.
     pub(crate) fn wait_for_everything(&mut self, client: ConnectionId, turn: &Turn<'_>) {
+        self.wait_for(client, turn.storage.appended());
+    }
+
+    /// What `client` is told next, and what it sends next, is not seen before `position` is durable.
+    fn wait_for(&mut self, client: ConnectionId, position: Position) {
         if let Some(client) = self.clients.get_mut(&client) {
-            client.last = turn.storage.appended();
+            client.last = client.last.max(position);
         }
     }
 
@@ -360,13 +365,15 @@ impl Engine {
         if self.gate.is_open(position) {
             turn.events.push((to, event));
         } else {
-            self.gate.hold(position, Held::Reply(to, event));
+            let until = self.gate.hold(position, Held::Reply(to, event));
+            self.wait_for(to, until);
         }
     }
 
-    /// Lets a message on a queue be delivered once `position` is durable.
+    /// Lets a message on a queue be delivered once `position` is durable; what its sender sends next comes after it.
     pub(crate) fn enqueue(
         &mut self,
+        from: Option<ConnectionId>,
         queue: QueueId,
         message: MessageId,
         position: Position,
@@ -374,8 +381,11 @@ impl Engine {
     ) {
         if self.gate.is_open(position) {
             self.make_ready(queue, message, now);
-        } else {
-            self.gate.hold(position, Held::Enqueue(queue, message));
+            return;
+        }
+        let until = self.gate.hold(position, Held::Enqueue(queue, message));
+        if let Some(from) = from {
+            self.wait_for(from, until);
         }
     }
 

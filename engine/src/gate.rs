@@ -45,14 +45,16 @@ impl Gate {
         !self.shut && position <= self.durable
     }
 
-    /// Holds `what` until `position` is durable.
-    pub fn hold(&mut self, position: Position, what: Held) {
+    /// Holds `what` until `position` is durable, and behind everything held before it. Returns the position it then
+    /// waits for: whatever has to come after it has to wait for that as well.
+    pub fn hold(&mut self, position: Position, what: Held) -> Position {
         debug_assert!(!self.is_open(position), "what may be seen is not held");
         let position = self
             .held
             .back()
             .map_or(position, |(last, _)| position.max(*last));
         self.held.push_back((position, what));
+        position
     }
 
     /// Everything up to `durable` may be seen. Call [`Gate::release`] until it gives nothing.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
@@ -335,23 +336,25 @@ impl State {
     /// A number that is equal for two states exactly if (but for collisions) everything durable in them is equal.
     pub fn durable_digest(&self) -> u64 {
         let mut hasher = FxHasher::default();
-        let mut add = |text: String| hasher.write(text.as_bytes());
+        let mut add = |bytes: &[u8]| hasher.write(bytes);
         for address in self.addresses.iter() {
-            add(format!("{:?}", address.record));
+            add(format!("{:?}", address.record).as_bytes());
         }
         for queue in self.queues.iter().filter(|queue| queue.durable) {
-            add(format!("{:?}", queue.record));
+            add(format!("{:?}", queue.record).as_bytes());
             for (id, entry) in queue.sorted() {
                 if queue.logs(&entry.message) {
-                    add(format!(
-                        "{id} {} {} {:?}",
-                        entry.attempts, entry.scheduled, entry.message
-                    ));
+                    let head = Message {
+                        body: Bytes::new(),
+                        ..Message::clone(&entry.message)
+                    };
+                    add(format!("{id} {} {} {head:?}", entry.attempts, entry.scheduled).as_bytes());
+                    add(&entry.message.body);
                 }
             }
         }
         for (address, age, id) in self.duplicates.iter() {
-            add(format!("{address} {age} {id:?}"));
+            add(format!("{address} {age} {id:?}").as_bytes());
         }
         hasher.finish()
     }

@@ -1,4 +1,4 @@
-# Written by `create`; read by bin/artemis before every command but `run`.
+# Written by `create`; read by bin/artemis before the other commands.
 
 ARTEMIS_HOME=@{home}
 ARTEMIS_INSTANCE=@{instance}

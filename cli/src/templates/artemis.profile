@@ -1,4 +1,4 @@
-# Written by `create`; read by bin/artemis before `run`.
+# Written by `create`; read by bin/artemis before `run`, `check` and `perf-journal`.
 
 ARTEMIS_HOME=@{home}
 ARTEMIS_INSTANCE=@{instance}

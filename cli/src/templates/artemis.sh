@@ -18,11 +18,11 @@ fi
 ARTEMIS_INSTANCE_ETC=@{etc}
 
 if [ -z "$ARTEMIS_PROFILE" ]; then
-    if [ "$1" = "run" ]; then
-        ARTEMIS_PROFILE='artemis.profile'
-    else
-        ARTEMIS_PROFILE='artemis-utility.profile'
-    fi
+    case "$1" in
+        # commands that read broker.xml as the broker reads it
+        run | check | perf-journal) ARTEMIS_PROFILE='artemis.profile' ;;
+        *) ARTEMIS_PROFILE='artemis-utility.profile' ;;
+    esac
 fi
 
 if ! [ -f "$ARTEMIS_INSTANCE_ETC/$ARTEMIS_PROFILE" ]; then

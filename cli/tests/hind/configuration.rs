@@ -137,3 +137,20 @@ fn variables_come_from_the_profile_and_the_environment() {
     assert_eq!(done.status, 0, "{done:?}");
     assert!(done.out.contains("name = one-two"), "{}", done.out);
 }
+
+#[test]
+fn the_profile_counts_with_the_launcher_and_without() {
+    let place = Place::with_instance(&["--java-options=-Dmy.name=one"]);
+    let broker = place.read("i/etc/broker.xml");
+    place.write(
+        "i/etc/broker.xml",
+        &broker.replace("<name>0.0.0.0</name>", "<name>${my.name}</name>"),
+    );
+    for done in [
+        place.hind(&["check", "config", "i", "--print-effective"]),
+        place.artemis(&["check", "config", "--print-effective"]),
+    ] {
+        assert_eq!(done.status, 0, "{done:?}");
+        assert!(done.out.contains("name = one  ("), "{}", done.out);
+    }
+}

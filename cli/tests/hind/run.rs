@@ -236,3 +236,37 @@ fn folders_of_the_command_line_win() {
     assert!(!place.path("i/data/journal").exists());
     drop(broker);
 }
+
+#[test]
+fn the_service_script_starts_and_stops_in_the_background() {
+    let place = place(&[]);
+    let service =
+        |word| crate::program::run(place.command(&place.path("i/bin/artemis-service"), &[word]));
+    let done = service("start");
+    assert_eq!(done.status, 0, "{done:?}");
+    assert!(
+        done.out
+            .starts_with("Starting artemis-service\nartemis-service is now running ("),
+        "{done:?}"
+    );
+    let pid = place.read("i/data/artemis.pid");
+    assert_eq!(
+        service("status").out,
+        format!("artemis-service is running ({})\n", pid.trim())
+    );
+    assert_eq!(
+        service("start").out,
+        "Starting artemis-service\nAlready running.\n"
+    );
+    let done = service("stop");
+    assert_eq!(
+        (done.status, done.out.as_str()),
+        (0, "Gracefully Stopping artemis-service\n"),
+        "{done:?}"
+    );
+    assert_eq!(service("status").status, 3);
+    assert!(
+        place.read("i/log/artemis.log").contains("AMQ221002"),
+        "it stopped in order"
+    );
+}

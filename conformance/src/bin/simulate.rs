@@ -2,11 +2,9 @@
 //! Runs simulations: one seed with its trace, a range of seeds, or as many as fit into some hours.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hind_conformance::simulator::counters::Counters;
+use hind_conformance::simulator::seeds::{self, Seeds};
 use hind_conformance::simulator::world::{self, Options};
 
 const USAGE: &str = "usage: simulate --seed N | --seeds A..B | --count N | --hours H";
@@ -83,60 +81,23 @@ fn one(seed: u64) -> ExitCode {
 #[allow(clippy::print_stdout)]
 fn many(first: u64, end: u64, time: Option<Duration>) -> ExitCode {
     let began = Instant::now();
-    let next = AtomicU64::new(first);
-    let failed = AtomicBool::new(false);
-    let totals = Mutex::new((0u64, Counters::default()));
-    let over = || failed.load(Ordering::Relaxed) || time.is_some_and(|time| began.elapsed() > time);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while !over() {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
-                        break;
-                    }
-                    let options = Options {
-                        seed,
-                        keep: true,
-                        ..Options::default()
-                    };
-                    match run_guarded(&options) {
-                        Ok(counters) => {
-                            let mut totals = totals.lock().expect("no thread panics holding it");
-                            totals.0 += 1;
-                            totals.1.merge(&counters);
-                        }
-                        Err(text) => {
-                            failed.store(true, Ordering::Relaxed);
-                            println!("{text}");
-                        }
-                    }
-                }
-            });
-        }
+    let outcome = seeds::run(Seeds {
+        first,
+        end,
+        time,
+        planted: None,
     });
-    let (seeds, counters) = totals.into_inner().expect("no thread panics holding it");
-    print!("{counters}");
+    print!("{}", outcome.counters);
     println!(
-        "{seeds} seeds passed in {:.1} s",
+        "{} seeds passed in {:.1} s",
+        outcome.passed,
         began.elapsed().as_secs_f64()
     );
-    if failed.load(Ordering::Relaxed) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
-}
-
-/// A panic of the broker is a failure of its seed like any other.
-fn run_guarded(options: &Options) -> Result<Counters, String> {
-    match std::panic::catch_unwind(|| world::run(options)) {
-        Ok(Ok(report)) => Ok(report.counters),
-        Ok(Err(failure)) => Err(failure.to_string()),
-        Err(_) => Err(format!(
-            "seed {0} panicked\nreplay: cargo run --release -p hind-conformance --bin simulate -- --seed {0}",
-            options.seed
-        )),
+    match outcome.failure {
+        None => ExitCode::SUCCESS,
+        Some((_, text)) => {
+            println!("{text}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -24,6 +24,7 @@ pub mod node;
 pub mod plan;
 pub mod planted;
 pub mod random;
+pub mod seeds;
 pub mod settings;
 pub mod trace;
 pub mod workload;

@@ -46,7 +46,7 @@ pub fn node() -> hind_ha::Settings {
 /// How STOMP is served. Clients do not beat: the shortest silence that ends a connection has to outlast a run's pauses.
 pub fn stomp() -> hind_stomp::Options {
     hind_stomp::Options {
-        connection_ttl: Some(Duration::from_secs(20)),
+        connection_ttl: Some(Duration::from_secs(2)),
         ..hind_stomp::Options::default()
     }
 }

@@ -270,7 +270,7 @@ impl Engine {
             {
                 entry.origin = from.unwrap_or_default();
             }
-            self.enqueue(queue, id, position, turn.now);
+            self.enqueue(from, queue, id, position, turn.now);
         }
         if let Some(duplicate) =
             duplicate_id(&routed.message).filter(|_| !self.settings.persist_id_cache)

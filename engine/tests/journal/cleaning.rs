@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The log stays small, and gives up nothing that is needed.
 
-use hind_engine::address::routing_type::RoutingType;
-use hind_engine::id::{AddressId, MessageId, QueueId};
 use hind_engine::storage::Position;
-use hind_engine::storage::record::{AddressRecord, Key, QueueRecord, Record};
+use hind_engine::storage::record::Key;
 
 use crate::model::Model;
 use crate::random::seeds;
-use crate::session::{Session, message_on};
+use crate::session::Session;
 
 const FILE: u64 = 4096;
 
 /// Turns, each stored, and then idle ones until nothing is left to clean.
 #[test]
 fn the_log_is_never_more_than_twice_what_is_live_and_two_segments() {
+    let mut given_up = 0;
     for seed in seeds(40) {
         let mut session = Session::new(seed, FILE);
-        let mut first = u64::MAX;
         for _ in 0..200 {
             session.turn();
             session.sync();
@@ -30,14 +28,13 @@ fn the_log_is_never_more_than_twice_what_is_live_and_two_segments() {
             let sizes: usize = session.disk.files.values().map(Vec::len).sum();
             assert!(sizes as u64 <= footprint.total_bytes + FILE, "seed {seed}");
             assert_eq!(session.disk.files.len(), footprint.segments);
-            first = first.min(*session.disk.files.keys().next().expect("a file"));
             assert_homes_exist(&mut session);
         }
-        let oldest = *session.disk.files.keys().next().expect("a file");
-        assert!(oldest > first, "seed {seed}: files have been given up");
+        given_up += *session.disk.files.keys().next().expect("a file") - 1;
         let recovery = session.check_recovery(&session.disk, session.storage.appended());
         recovery.expect("undamaged");
     }
+    assert!(given_up > 100, "{given_up} files have been given up");
 }
 
 /// Stores and cleans until a turn changes nothing.
@@ -104,57 +101,4 @@ fn with_compact_min_files_zero_nothing_is_ever_cleaned() {
     // The branch start keeps the first segment.
     assert_eq!(storage.appended(), Position(200));
     assert!(disk.files.contains_key(&1) && disk.files.len() > 20);
-}
-
-/// Address and queue are written again behind a message that stays where it is; the message still finds its queue.
-#[test]
-fn a_queue_written_again_behind_its_messages_is_read_before_them() {
-    let (address, queue) = (AddressId(1), QueueId(2));
-    let mut session = Session::new(1, FILE);
-    session.unit(vec![
-        Record::Address(AddressRecord {
-            id: address,
-            name: "orders".into(),
-            anycast: true,
-            multicast: false,
-            auto_created: false,
-            paused: false,
-        }),
-        Record::Queue(QueueRecord {
-            id: queue,
-            name: "orders".into(),
-            address,
-            routing: RoutingType::Anycast,
-            filter: "".into(),
-            user: "".into(),
-            options: vec![],
-            auto_created: false,
-            paused: false,
-        }),
-    ]);
-    let acknowledge = |message| Record::Acknowledge { queue, message };
-    // The first segment ends with what will be dead; the second begins with what stays.
-    session.unit(vec![message_on(10, 3000, &[queue])]);
-    session.unit(vec![message_on(11, 1000, &[queue])]);
-    session.unit(vec![Record::DeliveryCount {
-        queue,
-        message: MessageId(11),
-        count: 3,
-    }]);
-    session.unit(vec![message_on(12, 900, &[queue])]);
-    session.write();
-    session.sync();
-    session.unit(vec![acknowledge(MessageId(10))]);
-    session.unit(vec![acknowledge(MessageId(12))]);
-    for id in 20..24 {
-        session.unit(vec![message_on(id, 2500, &[queue])]);
-        session.unit(vec![acknowledge(MessageId(id))]);
-    }
-    session.clean();
-    session.write();
-    session.sync();
-    let live = session.storage.live();
-    assert!(live.home(Key::Queue(queue)) > live.home(Key::Message(MessageId(11))));
-    let recovery = session.check_recovery(&session.disk, session.synced);
-    recovery.expect("undamaged");
 }

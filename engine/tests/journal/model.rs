@@ -33,7 +33,7 @@ impl Model {
     pub fn apply(&mut self, live: &mut Liveness, record: &Record) {
         match record {
             Record::Branch(start) => self.epoch = start.branch.epoch,
-            Record::Message(record) => self.put_message(live, record),
+            Record::Message(record) => self.put_message(record),
             Record::Acknowledge { queue, message } => self.acknowledge(live, *queue, *message),
             Record::DeliveryCount {
                 queue,
@@ -58,11 +58,7 @@ impl Model {
                 live.dead(Key::Address(*id));
             }
             Record::Queue(record) => {
-                if self.addresses.contains_key(&record.address) {
-                    self.queues.insert(record.id, record.clone());
-                } else {
-                    live.dead(Key::Queue(record.id));
-                }
+                self.queues.insert(record.id, record.clone());
             }
             Record::QueueRemoved(id) => self.remove_queue(live, *id),
             Record::IdCounter(next) => self.id_counter = *next,
@@ -70,20 +66,13 @@ impl Model {
         }
     }
 
-    /// Like a broker, it has no place for a message on a queue that it does not know.
-    fn put_message(&mut self, live: &mut Liveness, record: &MessageRecord) {
-        let routes: Routes = record
+    fn put_message(&mut self, record: &MessageRecord) {
+        let routes = record
             .routes
             .iter()
-            .filter(|route| self.queues.contains_key(&route.queue))
             .map(|route| (route.queue, (route.count, route.scheduled)))
             .collect();
         let id = record.message.id;
-        if routes.is_empty() {
-            self.messages.remove(&id);
-            live.dead(Key::Message(id));
-            return;
-        }
         self.messages
             .insert(id, (Arc::clone(&record.message), routes));
     }

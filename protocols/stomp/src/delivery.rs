@@ -9,6 +9,7 @@ use hind_engine::message::properties::{
 };
 use hind_engine::message::{Kind, Message, Value};
 use hind_engine::protocol::Segments;
+use smallvec::SmallVec;
 
 use crate::codec::{FRAME_END, HeadWriter, ServerCommand, Version};
 use crate::convert::{CORRELATION_ID, REPLY_TO, TYPE};
@@ -50,11 +51,7 @@ pub(crate) fn write(
     if let Some(routing) = standard.routing.or(subscription.routing) {
         writer.text("destination-type", routing_name(routing));
     }
-    for (name, value) in message
-        .properties
-        .iter()
-        .filter(|(name, _)| !is_shown_otherwise(name))
-    {
+    for (name, value) in &standard.others {
         writer.foreign(name, &value.to_text());
     }
     if wants_content_length(message, version) {
@@ -110,7 +107,8 @@ fn message_headers(writer: &mut HeadWriter<'_>, message: &Message, standard: &St
     }
 }
 
-/// The properties that have a header of their own, found in one pass.
+/// The properties of a message, those that have a header of their own apart from the others. Found in one pass, because
+/// reading properties checks their text every time.
 #[derive(Default)]
 struct Standard<'a> {
     correlation_id: Option<Value<'a>>,
@@ -122,6 +120,7 @@ struct Standard<'a> {
     ingress: Option<Value<'a>>,
     prefix: Option<&'a str>,
     routing: Option<RoutingType>,
+    others: SmallVec<[(&'a str, Value<'a>); 12]>,
 }
 
 impl<'a> Standard<'a> {
@@ -129,10 +128,10 @@ impl<'a> Standard<'a> {
         let mut standard = Self::default();
         for (name, value) in message.properties.iter() {
             let slot = match name {
-                CORRELATION_ID => &mut standard.correlation_id,
-                REPLY_TO => &mut standard.reply_to,
-                TYPE => &mut standard.kind,
-                CONTENT_TYPE => &mut standard.content_type,
+                CORRELATION_ID | "correlation-id" => &mut standard.correlation_id,
+                REPLY_TO | "reply-to" => &mut standard.reply_to,
+                TYPE | "type" => &mut standard.kind,
+                CONTENT_TYPE | "content-type" => &mut standard.content_type,
                 GROUP_ID => &mut standard.group,
                 VALIDATED_USER => &mut standard.user,
                 INGRESS_TIMESTAMP => &mut standard.ingress,
@@ -146,10 +145,18 @@ impl<'a> Standard<'a> {
                     standard.routing = standard.routing.or_else(|| routing_of(value));
                     continue;
                 }
-                _ => continue,
+                _ => {
+                    if !is_reserved(name) {
+                        standard.others.push((name, value));
+                    }
+                    continue;
+                }
             };
             if value != Value::Null && slot.is_none() {
                 *slot = Some(value);
+            }
+            if name == GROUP_ID {
+                standard.others.push((name, value));
             }
         }
         standard
@@ -171,28 +178,16 @@ const fn routing_name(routing: RoutingType) -> &'static str {
     }
 }
 
-/// Whether a property must not be written as a header: it has one already, or has the name of one that the broker
-/// writes or that would steer the client.
-fn is_shown_otherwise(name: &str) -> bool {
+/// Whether a property must not be written as a header: it has the name of one that the broker writes, or of one that would
+/// steer the client, or none.
+fn is_reserved(name: &str) -> bool {
     matches!(
         name,
-        "" | CORRELATION_ID
-            | REPLY_TO
-            | TYPE
-            | CONTENT_TYPE
-            | VALIDATED_USER
-            | INGRESS_TIMESTAMP
-            | PREFIX
-            | ROUTING_TYPE
-            | "subscription"
+        "" | "subscription"
             | "message-id"
             | "ack"
             | "destination"
             | "destination-type"
-            | "correlation-id"
-            | "reply-to"
-            | "type"
-            | "content-type"
             | "expires"
             | "timestamp"
             | "priority"

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use hind_engine::command::{
-    Command, ConsumerCommand, Deliveries, Outcome, ResourceCommand, Send, SessionCommand, Settle,
-    TransactionCommand,
+    Command, ConsumerCommand, Credit, Deliveries, Outcome, ResourceCommand, Send, SessionCommand,
+    Settle, TransactionCommand,
 };
 use hind_engine::event::{Delivery, Refusal};
 use hind_engine::id::{ConsumerId, SessionId, Ticket};
@@ -21,7 +21,7 @@ use crate::fault::Fault;
 use crate::options::Options;
 use crate::receipt::Receipts;
 use crate::refusal;
-use crate::subscription::Subscriptions;
+use crate::subscription::{Answer, Subscriptions};
 use crate::transaction::Transactions;
 
 /// The engine session of a connection: STOMP has exactly one.
@@ -134,15 +134,7 @@ impl Session {
             .subscriptions
             .answer(frame, self.version, transaction)?;
         answer.settle.ticket = self.receipts.ticket_if_asked(frame.header("receipt"));
-        let consumer = answer.consumer;
-        out.commands.push(Command::Consumer(
-            consumer,
-            ConsumerCommand::Settle(answer.settle),
-        ));
-        if let Some(credit) = answer.credit {
-            out.commands
-                .push(Command::Consumer(consumer, ConsumerCommand::Credit(credit)));
-        }
+        settle(&answer, out);
         Ok(())
     }
 
@@ -205,6 +197,9 @@ impl Session {
     /// A receipt for DISCONNECT says that everything before it is done [1.2 §DISCONNECT]. Frames without receipt have no
     /// ticket, so an empty transaction stands at the end of the queue: a session's answers come in order, and the
     /// answer to its commit is not given before everything the session caused is durable.
+    ///
+    /// The session is closed rather than left to end with the socket, because what a client that says good-bye has not
+    /// acknowledged goes back without counting as an attempt. Open transactions end with it [1.2 §BEGIN].
     fn disconnect(&mut self, frame: &Frame<'_>, out: &mut Outbound) {
         let receipt = frame.header("receipt");
         if receipt.is_some() {
@@ -217,6 +212,8 @@ impl Session {
             out.commands
                 .extend(commands.map(|command| Command::Transaction(barrier, command)));
         }
+        out.commands
+            .push(Command::Session(SESSION, SessionCommand::Close));
     }
 
     /// A message for one of the subscriptions; for one that is closed it is dropped, the engine takes it back.
@@ -274,6 +271,33 @@ impl Session {
     /// So much is unanswered that no further frame is to be read.
     pub fn is_full(&self) -> bool {
         self.receipts.is_full()
+    }
+}
+
+/// Asks for what an answer comes to. Credit stands behind the last of a run of answers, once for all of them.
+fn settle(answer: &Answer, out: &mut Outbound) {
+    let consumer = answer.consumer;
+    let before = match out.commands.last() {
+        Some(Command::Consumer(of, ConsumerCommand::Credit(credit))) if *of == consumer => {
+            Some(*credit)
+        }
+        _ => None,
+    };
+    if before.is_some() {
+        out.commands.pop();
+    }
+    let settle = ConsumerCommand::Settle(answer.settle);
+    out.commands.push(Command::Consumer(consumer, settle));
+    let credit = match (before, answer.credit) {
+        (Some(before), Some(credit)) => Some(Credit {
+            messages: before.messages.saturating_add(credit.messages),
+            bytes: before.bytes.saturating_add(credit.bytes),
+        }),
+        (before, credit) => before.or(credit),
+    };
+    if let Some(credit) = credit {
+        let credit = ConsumerCommand::Credit(credit);
+        out.commands.push(Command::Consumer(consumer, credit));
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum AckMode {
     ClientIndividual,
 }
 
-/// How much may be on its way to a consumer, and what of it has come back and is not yet given again.
+/// How much may be on its way to a consumer, and what of it has come back in ack mode auto and is not yet given again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Window {
     Unlimited,
@@ -61,19 +61,31 @@ impl Window {
         }
     }
 
-    /// Credit to give for what was settled. Bytes are collected up to a quarter of the window: the other three quarters
-    /// keep messages coming, and the engine is asked a quarter as often.
-    fn give_back(&mut self, settled: Settled) -> Option<Credit> {
-        match self {
-            Self::Unlimited => None,
-            Self::OneAtATime => Some(Credit {
+    /// Credit to give again for what was answered for: at once. The message it brings carries TCP's acknowledgement to a
+    /// client that would otherwise hold its next small ACK back until that has come (Nagle).
+    fn give_back(self, settled: Settled) -> Option<Credit> {
+        let credit = match self {
+            Self::Unlimited => return None,
+            Self::OneAtATime => Credit {
                 messages: i64::try_from(settled.messages).unwrap_or(i64::MAX),
                 bytes: 0,
-            })
-            .filter(|credit| credit.messages > 0),
+            },
+            Self::Bytes { .. } => Credit {
+                messages: 0,
+                bytes: i64::try_from(settled.bytes).unwrap_or(i64::MAX),
+            },
+        };
+        (settled.messages > 0).then_some(credit)
+    }
+
+    /// Credit to give again for a message that needs no answer. Bytes are collected up to a quarter of the window: the
+    /// other three quarters keep messages coming, and the engine is asked less often.
+    fn give_back_in_bulk(&mut self, settled: Settled) -> Option<Credit> {
+        let credit = self.give_back(settled)?;
+        match self {
+            Self::Unlimited | Self::OneAtATime => Some(credit),
             Self::Bytes { size, returned } => {
-                *returned =
-                    returned.saturating_add(i64::try_from(settled.bytes).unwrap_or(i64::MAX));
+                *returned = returned.saturating_add(credit.bytes);
                 (*returned > *size / 4).then(|| Credit {
                     messages: 0,
                     bytes: std::mem::take(returned),
@@ -110,7 +122,8 @@ impl Subscription {
 
     /// A message of `bytes` was sent and counts as consumed; credit to give again.
     pub fn sent_for_good(&mut self, bytes: u64) -> Option<Credit> {
-        self.window.give_back(Settled { messages: 1, bytes })
+        self.window
+            .give_back_in_bulk(Settled { messages: 1, bytes })
     }
 
     /// An answer for a message: what to tell the engine, and credit to give again.

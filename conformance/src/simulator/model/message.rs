@@ -72,7 +72,7 @@ pub enum Fate {
 }
 
 /// One message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Message {
     /// Who sent it.
     pub connection: ConnectionNumber,

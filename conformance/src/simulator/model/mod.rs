@@ -34,7 +34,7 @@ pub const EXPIRED: &str = "ExpiryQueue";
 pub const ATTEMPTS_MAX: u32 = 3;
 
 /// Everything that is known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     /// By [`Uid`].
     pub messages: Vec<Message>,
@@ -50,6 +50,8 @@ pub struct Model {
     pending: BTreeSet<Uid>,
     volatile: Vec<Uid>,
     next_order: u64,
+    backlog: usize,
+    backlog_asked: u32,
 }
 
 impl Model {
@@ -422,16 +424,21 @@ impl Model {
         &mut copies[at]
     }
 
-    /// How many messages nobody has acknowledged yet, about.
-    pub fn backlog(&self) -> usize {
-        let recent = &self.messages[self.messages.len().saturating_sub(2_000)..];
-        let open = |message: &&Message| {
-            message
-                .copies
-                .iter()
-                .any(|copy| copy.required && !copy.is_over())
-        };
-        recent.iter().filter(open).count()
+    /// How many messages nobody has acknowledged yet, about: counted anew with every 32nd question.
+    pub fn backlog(&mut self) -> usize {
+        self.backlog_asked += 1;
+        if self.backlog_asked >= 32 {
+            let recent = &self.messages[self.messages.len().saturating_sub(2_000)..];
+            let open = |message: &&Message| {
+                message
+                    .copies
+                    .iter()
+                    .any(|copy| copy.required && !copy.is_over())
+            };
+            self.backlog = recent.iter().filter(open).count();
+            self.backlog_asked = 0;
+        }
+        self.backlog
     }
 
     fn destinations(&self, place: Option<PlaceId>) -> Vec<Copy> {

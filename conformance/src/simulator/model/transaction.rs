@@ -24,7 +24,7 @@ pub enum Stage {
 }
 
 /// One transaction.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Transaction {
     /// How far it has got.
     pub stage: Stage,

@@ -9,7 +9,7 @@ mod mishap;
 mod process;
 mod story;
 
-pub use story::{Failure, Options, Report, run};
+pub use story::{Failure, Options, Report, replay_command, run};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -205,7 +205,8 @@ impl World {
 
     /// A client's turn.
     fn act(&mut self, number: usize) -> Result<(), Violation> {
-        let pause = self.random.between(20_000, 400_000);
+        let idle = self.phase != Phase::Work && self.clients[number].stage == Stage::Away;
+        let pause = self.random.between(20_000, 400_000) * if idle { 100 } else { 1 };
         self.later(pause, Happening::Act(number));
         match self.clients[number].stage {
             Stage::Away if self.open && self.wants_in(number) => self.connect(number),

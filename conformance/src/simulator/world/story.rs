@@ -9,7 +9,8 @@ use crate::simulator::check::{self, Violation};
 use crate::simulator::client::Stage;
 use crate::simulator::counters::Counters;
 use crate::simulator::disk::Crash;
-use crate::simulator::plan::{FAULTS, OPERATIONS};
+use crate::simulator::disk::fault::Fault;
+use crate::simulator::plan::{FAULTS, Mishap, OPERATIONS};
 use crate::simulator::planted::Planted;
 
 /// Which run, and what is wanted of it.
@@ -57,12 +58,13 @@ impl fmt::Display for Failure {
             writeln!(f, "{line}")?;
         }
         writeln!(f, "seed {} failed: {}", self.seed, self.violation)?;
-        let seed = self.seed;
-        write!(
-            f,
-            "replay: cargo run --release -p hind-conformance --bin simulate -- --seed {seed}"
-        )
+        write!(f, "replay: {}", replay_command(self.seed))
     }
+}
+
+/// The one command that shows a seed again, event by event.
+pub fn replay_command(seed: u64) -> String {
+    format!("cargo run --release -p hind-conformance --bin simulate -- --seed {seed}")
 }
 
 /// Runs a seed.
@@ -97,6 +99,17 @@ impl World {
         while self.operations < self.plan.operations || !self.plan.is_over() {
             self.step()?;
         }
+        while self.disk.armed.hits.group("fault") < FAULTS {
+            // Some faults of the plan found nothing to spoil.
+            let fault = self
+                .random
+                .pick(&[Fault::Slow, Fault::FailedSync, Fault::Torn]);
+            self.mishap(Mishap::Disk(fault))?;
+            let enough = self.operations + 30;
+            while self.operations < enough {
+                self.step()?;
+            }
+        }
         self.come_to_rest()?;
         self.drain()?;
         self.judge()?;
@@ -126,7 +139,7 @@ impl World {
         while !all_gone(self) {
             self.step()?;
         }
-        let missed = self.now + 30_000_000_000;
+        let missed = self.now + 3_000_000_000;
         while self.now < missed
             || self
                 .process
@@ -138,14 +151,14 @@ impl World {
         Ok(())
     }
 
-    /// The last client empties every queue, until nothing comes for two seconds.
+    /// The last client empties every queue, until nothing comes for a while.
     fn drain(&mut self) -> Result<(), Violation> {
         self.trace
             .line(self.now, format_args!("world"), format_args!("drains"));
         self.phase = Phase::Drain;
         let mut quiet_since = self.now;
         let mut seen = self.counters.get("event.message");
-        while self.now < quiet_since + 2_000_000_000 || !self.clients[CLIENTS].is_settled() {
+        while self.now < quiet_since + 300_000_000 || !self.clients[CLIENTS].is_settled() {
             self.step()?;
             let now_seen = self.counters.get("event.message");
             if now_seen != seen {

@@ -3,11 +3,10 @@
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
-
 use super::super::Position;
 use super::super::record::Key;
 use super::super::request::Segment;
+use super::homes::{Home, Homes};
 
 /// What is live, per key and per segment.
 ///
@@ -15,16 +14,10 @@ use super::super::request::Segment;
 /// the sizes of the keys whose home it is; segments ascend.
 #[derive(Debug, Default)]
 pub struct Liveness {
-    homes: FxHashMap<Key, Home>,
+    homes: Homes,
     segments: VecDeque<Usage>,
     live_bytes: u64,
     total_bytes: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Home {
-    segment: Segment,
-    size: u64,
 }
 
 #[derive(Debug)]
@@ -56,14 +49,14 @@ impl Liveness {
     /// The key's record is not needed any more: the message has left its last durable queue, the queue is removed …
     /// Called when the record that says so has been applied. Unknown keys are ignored.
     pub fn dead(&mut self, key: Key) {
-        if let Some(home) = self.homes.remove(&key) {
+        if let Some(home) = self.homes.remove(key) {
             self.leave(home);
         }
     }
 
     /// Whether the key has a record that is still needed.
     pub fn is_live(&self, key: Key) -> bool {
-        self.homes.contains_key(&key)
+        self.homes.get(key).is_some()
     }
 
     /// How many keys are live.
@@ -73,12 +66,12 @@ impl Liveness {
 
     /// Whether nothing is live.
     pub fn is_empty(&self) -> bool {
-        self.homes.is_empty()
+        self.homes.len() == 0
     }
 
     /// The segment of the key's latest record, if it is live.
     pub fn home(&self, key: Key) -> Option<Segment> {
-        self.homes.get(&key).map(|home| home.segment)
+        self.homes.get(key).map(|home| home.segment)
     }
 
     pub(super) fn footprint(&self) -> Footprint {
@@ -176,7 +169,7 @@ impl Liveness {
         while bytes < budget && oldest.handed_out < oldest.keys.len() {
             let key = oldest.keys[oldest.handed_out];
             oldest.handed_out += 1;
-            let home = self.homes.get(&key);
+            let home = self.homes.get(key);
             if let Some(home) = home.filter(|home| home.segment == oldest.segment) {
                 bytes += home.size;
                 portion.push(key);

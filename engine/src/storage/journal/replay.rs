@@ -11,16 +11,14 @@ use super::damage::Damage;
 use super::head::{ALIGNMENT, Head, generation, record_size};
 use super::header::{Found, HEADER, Header};
 use super::liveness::Liveness;
-use super::order::Order;
 
-/// Where recovered records go: by whole units, in log order but for what has to wait for the record of its queue or
-/// address.
+/// Where recovered records go, in log order and by whole units.
 pub type Visitor<'a> = dyn FnMut(&mut Liveness, Position, Record) + 'a;
 
 /// Reads the segments of a log, oldest first, and hands out what is whole.
 ///
-/// *Invariants*: a unit is handed out only when its last record has been read; a message after its queues, a queue and a
-/// duplicate id after their address, as far as these are in the log; no bytes whatever make it panic.
+/// *Invariants*: positions handed out ascend by one; a unit is handed out only when its last record has been read; no
+/// bytes whatever make it panic.
 #[derive(Debug)]
 pub struct Replay {
     to_read: VecDeque<Segment>,
@@ -31,7 +29,6 @@ pub struct Replay {
     next: Position,
     branch: Option<Branch>,
     unit: Unit,
-    order: Order,
     gap: Option<Gap>,
     /// Segments that no record was read from.
     stale: Vec<(Segment, u64)>,
@@ -106,7 +103,6 @@ impl Replay {
             next: Position(0),
             branch: None,
             unit: Unit::default(),
-            order: Order::default(),
             gap: None,
             stale: Vec::new(),
             records: 0,
@@ -125,8 +121,8 @@ impl Replay {
         self.to_read.get(ahead).copied()
     }
 
-    /// Reads the whole content of the next segment and hands out the units that end in it; the last segment, all that
-    /// is left. Bodies are copies: `bytes` may be dropped or reused.
+    /// Reads the whole content of the next segment and hands out the units that end in it. Bodies are copies: `bytes`
+    /// may be dropped or reused.
     pub fn segment(
         &mut self,
         segment: Segment,
@@ -134,19 +130,6 @@ impl Replay {
         out: &mut Visitor<'_>,
     ) -> Result<(), Damage> {
         assert_eq!(self.to_read.pop_front(), Some(segment), "segments in order");
-        self.read(segment, bytes, out)?;
-        if self.to_read.is_empty() {
-            self.order.flush(&mut self.live, out);
-        }
-        Ok(())
-    }
-
-    fn read(
-        &mut self,
-        segment: Segment,
-        bytes: &[u8],
-        out: &mut Visitor<'_>,
-    ) -> Result<(), Damage> {
         let file_size = bytes.len() as u64;
         let enters = match Header::find(bytes, segment) {
             Found::Header(header) => self.enter(&header)?,
@@ -289,7 +272,6 @@ impl Replay {
         }
         let Self {
             unit,
-            order,
             live,
             records,
             ..
@@ -299,7 +281,7 @@ impl Replay {
                 live.settle(key, held.segment, held.size);
             }
             *records += 1;
-            order.offer(live, held.position, held.record, out);
+            out(live, held.position, held.record);
         }
     }
 

@@ -159,7 +159,11 @@ impl Decoder {
                 Some(b'\n') => at += 1,
                 Some(b'\r') => match input.get(at + 1) {
                     Some(b'\n') => at += 2,
-                    Some(_) => return Err(Malformed::CarriageReturn),
+                    Some(_) => {
+                        // Not the fault of the frame before.
+                        self.start();
+                        return Err(Malformed::CarriageReturn);
+                    }
                     None => break,
                 },
                 _ => break,

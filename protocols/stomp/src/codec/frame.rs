@@ -240,17 +240,52 @@ impl<'a> HeadWriter<'a> {
     }
 }
 
-/// Appends a number in decimal without going through a `String`.
+/// Appends a number in decimal without going through a `String`; two digits at a time, because a MESSAGE has half a dozen
+/// numbers.
 fn decimal(mut value: u64, out: &mut BytesMut) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
-    loop {
+    while value >= 10 {
+        at -= 2;
+        let pair = 2 * (value % 100) as usize;
+        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        value /= 100;
+    }
+    // One digit is left, or the number is zero.
+    if value > 0 || at == digits.len() {
         at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+        digits[at] = b'0' + value as u8;
     }
     out.put_slice(&digits[at..]);
+}
+
+/// `00` to `99`.
+const PAIRS: [u8; 200] = {
+    let mut pairs = [0; 200];
+    let mut n = 0;
+    while n < 100 {
+        pairs[2 * n] = b'0' + (n / 10) as u8;
+        pairs[2 * n + 1] = b'0' + (n % 10) as u8;
+        n += 1;
+    }
+    pairs
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        let mut numbers = vec![0, u64::MAX, 1_700_000_000_000];
+        for exponent in 0..20 {
+            let power = 10_u64.pow(exponent);
+            numbers.extend([power - 1, power, power + 1, 5 * (power / 3)]);
+        }
+        for number in numbers {
+            let mut out = BytesMut::new();
+            decimal(number, &mut out);
+            assert_eq!(out, number.to_string());
+        }
+    }
 }

@@ -179,21 +179,36 @@ fn acknowledged_again_after_redelivery() {
 }
 
 #[test]
-fn settled_bytes_come_back_as_credit() {
-    let mut talk = Talk::connected("1.2");
-    let consumer = talk.subscribed("destination:q\nid:s\nack:client\nconsumer-window-size:1000\n");
+fn settled_bytes_come_back_as_credit_at_once() {
+    let (mut talk, _) = holding("1.2", "client", 5);
     let size = text(1, "x").size() as i64;
-    let mut given = 0;
-    for n in 1..=100 {
-        talk.deliver(consumer, text(n, "x"));
-        talk.types(&format!("ACK\nid:1,{n}\n\n^@"));
-        for credit in talk.asked_credit() {
-            assert_eq!(credit.messages, 0);
-            given += credit.bytes;
-        }
-        let withheld = size * n as i64 - given;
-        assert!((0..=250).contains(&withheld), "{withheld}");
+    for (id, settled) in [(101, 1), (104, 3), (105, 1)] {
+        talk.types(&format!("ACK\nid:1,{id}\n\n^@"));
+        assert_eq!(
+            talk.asked_credit(),
+            [Credit {
+                messages: 0,
+                bytes: settled * size
+            }]
+        );
     }
+}
+
+#[test]
+fn a_run_of_answers_gives_credit_once_behind_the_last() {
+    let (mut talk, consumer) = holding("1.2", "client-individual", 3);
+    let size = text(1, "x").size() as i64;
+    talk.types("ACK\nid:1,101\n\n^@NACK\nid:1,102\n\n^@ACK\nid:1,103\n\n^@");
+    let commands = talk.asked();
+    assert_eq!(commands.len(), 4);
+    let credit = Credit {
+        messages: 0,
+        bytes: 3 * size,
+    };
+    assert_eq!(
+        commands[3],
+        Command::Consumer(consumer, ConsumerCommand::Credit(credit))
+    );
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn properties_of_other_protocols_are_shown_as_text() {
         ("null", Value::Null),
         ("JMSCorrelationID", Value::Bytes(b"\xab")),
         ("JMSType", Value::Null),
+        ("content-type", Value::Text("text/x")),
     ]);
     let said = shown("1.2", "auto", message);
     for (name, value) in [
@@ -146,6 +147,7 @@ fn properties_of_other_protocols_are_shown_as_text() {
         ("double", "2.5"),
         ("null", "null"),
         ("correlation-id", "ab"),
+        ("content-type", "text/x"),
     ] {
         assert_eq!(header(&said, name), Some(value), "{said}");
     }

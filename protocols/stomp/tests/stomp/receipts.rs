@@ -141,3 +141,12 @@ fn stomp_1_2_an_error_carries_the_receipt_id_of_its_frame() {
         }
     }
 }
+
+#[test]
+fn what_comes_after_a_frame_is_not_held_against_its_receipt() {
+    for junk in ["\rX", "NONSENSE\n", "SEND\nbad\n"] {
+        let mut talk = Talk::connected("1.2");
+        talk.types(&format!("SEND\ndestination:q\nreceipt:good\n\n^@{junk}"));
+        assert_eq!(header(&talk.violated(), "receipt-id"), None, "{junk:?}");
+    }
+}

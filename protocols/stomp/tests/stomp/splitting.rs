@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! However the network cuts a conversation into pieces, the same is said and asked.
 
+use std::collections::BTreeMap;
+
+use hind_engine::command::{Command, ConsumerCommand};
+use hind_engine::id::ConsumerId;
+
 use crate::fuzz::Random;
 use crate::talk::{Talk, text};
 
@@ -9,6 +14,8 @@ use crate::talk::{Talk, text};
 struct Outcome {
     said: Vec<u8>,
     asked: String,
+    /// Given to each consumer in all: one read may give it at once or in parts.
+    credit: BTreeMap<ConsumerId, (i64, i64)>,
     close: String,
 }
 
@@ -24,9 +31,20 @@ fn outcome(version: &str, octets: &[u8], mut piece: impl FnMut() -> usize) -> Ou
         talk.sends(now);
         rest = later;
     }
+    let mut credit = BTreeMap::new();
+    let mut asked = talk.asked();
+    asked.retain(|command| match command {
+        Command::Consumer(consumer, ConsumerCommand::Credit(given)) => {
+            let sum: &mut (i64, i64) = credit.entry(*consumer).or_default();
+            *sum = (sum.0 + given.messages, sum.1 + given.bytes);
+            false
+        }
+        _ => true,
+    });
     Outcome {
         said: talk.said_octets(),
-        asked: format!("{:?}", talk.asked()),
+        asked: format!("{asked:?}"),
+        credit,
         close: format!("{:?} {:?}", talk.close, talk.violation),
     }
 }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The simulator as a test: 500 seeds, every seed that ever failed, proof that a seed is a whole run and nothing else,
+//! and proof that the checks find bugs that were put in on purpose.
+
+use std::time::Instant;
+
+use hind_conformance::simulator::counters::Counters;
+use hind_conformance::simulator::disk::fault::Fault;
+use hind_conformance::simulator::disk::journal;
+use hind_conformance::simulator::planted::Planted;
+use hind_conformance::simulator::seeds::{self, Seeds};
+use hind_conformance::simulator::world::{self, Options};
+
+/// Seeds every `cargo test` runs.
+const BUDGET: u64 = 500;
+/// Seeds within which a planted bug has to be found.
+const PLANTED_BUDGET: u64 = 200;
+
+/// What clients do and meet; every one of it has to happen within the budget.
+const EXERCISED: [&str; 50] = [
+    "command.abort",
+    "command.ack",
+    "command.ack_in_transaction",
+    "command.beat",
+    "command.begin",
+    "command.commit",
+    "command.connect",
+    "command.disconnect",
+    "command.nack",
+    "command.offence",
+    "command.send",
+    "command.send_again",
+    "command.subscribe",
+    "command.subscribe_durable",
+    "command.unsubscribe",
+    "command.unsubscribe_durable",
+    "send.duplicate_id",
+    "send.expiring",
+    "send.in_transaction",
+    "send.non_persistent",
+    "send.persistent",
+    "send.scheduled",
+    "send.to_topic",
+    "mode.auto",
+    "mode.client",
+    "mode.client_individual",
+    "event.error",
+    "event.fold",
+    "event.given_up",
+    "event.message",
+    "event.open",
+    "event.receipt",
+    "event.redelivered",
+    "crash.kill",
+    "crash.power_loss",
+    "crash.stop",
+    "loss.lost",
+    "loss.reordered",
+    "loss.torn",
+    "mishap.pause",
+    "mishap.reset",
+    "mishap.vanish",
+    "notice.blocked",
+    "notice.damaged",
+    "notice.dead_lettered",
+    "notice.recovered",
+    "notice.recovered_torn",
+    "notice.storage_failed",
+    "check.promises_kept",
+    "check.transactions_in_doubt",
+];
+
+#[test]
+fn five_hundred_seeds_break_no_promise_and_meet_everything() {
+    let began = Instant::now();
+    let outcome = seeds::run(Seeds {
+        first: 0,
+        end: BUDGET,
+        time: None,
+        planted: None,
+    });
+    if let Some((_, text)) = outcome.failure {
+        panic!("{text}");
+    }
+    println!("{}", outcome.counters);
+    println!(
+        "{} seeds in {:.1} s",
+        outcome.passed,
+        began.elapsed().as_secs_f64()
+    );
+    assert_eq!(outcome.passed, BUDGET);
+    assert_all_met(&outcome.counters);
+}
+
+fn assert_all_met(counters: &Counters) {
+    let records = journal::KINDS[1..].iter().copied();
+    let faults = Fault::ALL.into_iter().map(Fault::counter);
+    let never: Vec<&str> = EXERCISED
+        .into_iter()
+        .chain(records)
+        .chain(faults)
+        .filter(|name| counters.get(name) == 0)
+        .collect();
+    assert!(never.is_empty(), "never happened: {never:?}");
+    assert!(counters.get("run.operations") >= 2_000 * BUDGET);
+    assert!(counters.group("fault") >= 5 * BUDGET);
+}
+
+#[test]
+fn seeds_that_once_failed_pass() {
+    let list = include_str!("../src/simulator/failed_seeds.txt");
+    let lines = list
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let mut checked = 0;
+    for line in lines {
+        let (seed, why) = line.split_once(' ').expect("a seed and why it once failed");
+        let seed = seed.parse().expect("a seed is a number");
+        if let Err(text) = seeds::run_one(seed, None) {
+            panic!("{text}\nit failed before: {why}");
+        }
+        checked += 1;
+    }
+    assert!(checked > 0, "the list is read");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let run = |seed| {
+        let options = Options {
+            seed,
+            ..Options::default()
+        };
+        let report = world::run(&options).unwrap_or_else(|failure| panic!("{failure}"));
+        (report.trace_hash, report.trace_lines, report.time)
+    };
+    assert_eq!(run(11), run(11));
+    assert_ne!(run(11), run(12));
+}
+
+#[test]
+fn planted_bugs_are_found() {
+    for planted in Planted::ALL {
+        let outcome = seeds::run(Seeds {
+            first: 0,
+            end: PLANTED_BUDGET,
+            time: None,
+            planted: Some(planted),
+        });
+        let (seed, text) = outcome
+            .failure
+            .unwrap_or_else(|| panic!("{planted:?} was not found within {PLANTED_BUDGET} seeds"));
+        let verdict = text
+            .lines()
+            .rfind(|line| line.starts_with("seed "))
+            .unwrap_or_default();
+        println!("{planted:?}: {verdict}");
+        assert!(
+            seeds::run_one(seed, None).is_ok(),
+            "without the bug the seed passes"
+        );
+    }
+}
