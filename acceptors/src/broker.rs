@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use hind_ha::input::Input;
 use parking_lot::Mutex;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, watch};
 
@@ -24,7 +25,7 @@ use crate::host::clock::Clock;
 use crate::host::disk::Disk;
 use crate::host::disk::group_commit::{self, DiskQueue};
 use crate::host::disk::volatile::VolatileDisk;
-use crate::host::lines;
+use crate::host::lines::{self, Line};
 use crate::host::lock_file::LockFile;
 use crate::host::login::LoginDesk;
 use crate::host::quota::Quota;
@@ -91,6 +92,9 @@ impl Broker {
     pub fn start(options: BrokerOptions, node: Box<dyn Brain>) -> Result<BrokerHandle, StartError> {
         let began = Instant::now();
         say_start(&options);
+        if options.signals {
+            raise_descriptor_limit();
+        }
         let (lock, disk) = open_disk(&options)?;
         let runtime = runtime(&options)?;
         let inside = runtime.enter();
@@ -130,6 +134,22 @@ impl Broker {
             stop,
             lock,
         })
+    }
+}
+
+/// Allows this process as many file descriptors as it may allow itself, as the JVM does: the usual soft limit of 1,024
+/// is for programs that use `select`.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        Line::server_warn(format!(
+            "the limit of file descriptors stays as it is: {error}"
+        ))
+        .say();
     }
 }
 

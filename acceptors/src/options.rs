@@ -36,7 +36,8 @@ pub struct BrokerOptions {
     pub kill_allowed: bool,
     /// How often the disk is measured; `None` for never.
     pub disk_scan_period: Option<Duration>,
-    /// Whether SIGTERM and SIGINT stop the broker.
+    /// Whether the process is the broker's own: SIGTERM and SIGINT stop it, and it takes all the file descriptors it may
+    /// have.
     pub signals: bool,
     /// Who checks logins, and how.
     pub login: LoginOptions,
