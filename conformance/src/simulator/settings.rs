@@ -81,10 +81,11 @@ fn address_settings() -> Matches<AddressSettingsOverrides> {
     let overrides = AddressSettingsOverrides {
         redelivery_delay: Some(Duration::from_millis(2)),
         redelivery_delay_multiplier: Some(Factor::from_millionths(1_500_000)),
+        auto_delete_addresses: Some(false),
         ..AddressSettingsOverrides::default()
     };
     settings
-        .insert(DELAYED, overrides)
+        .insert(LASTING, overrides)
         .expect("a right pattern");
     settings
 }
