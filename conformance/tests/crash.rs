@@ -33,7 +33,7 @@ fn every_prefix_of_every_write_recovers_to_a_state_the_clients_allow() {
                 recoveries += 1;
             }
         }
-        println!(
+        eprintln!(
             "{recoveries} recoveries from {} requests",
             recording.moments.len()
         );

@@ -6,17 +6,19 @@ use std::time::Duration;
 use hind_engine::address::matches::Matches;
 use hind_engine::address::name::WildcardSyntax;
 use hind_engine::address::routing_type::RoutingType;
-use hind_engine::address::settings::AddressSettingsOverrides;
+use hind_engine::address::settings::{AddressSettingsOverrides, Factor};
 use hind_engine::queue::QueueOptions;
 use hind_engine::security::permissions::{Permission, Permissions};
 use hind_engine::settings::{AddressDeployment, QueueDeployment};
 use hind_engine::storage::JournalSettings;
 
 use super::client::FORBIDDEN;
-use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED};
+use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED, QUEUES};
 
 /// The role of every simulated client.
 pub const ROLE: &str = "everything";
+/// The queue whose messages wait before they are tried again.
+const DELAYED: &str = QUEUES[2];
 /// Bytes of a journal segment.
 pub const SEGMENT: usize = 64 * 1024;
 
@@ -75,6 +77,14 @@ fn address_settings() -> Matches<AddressSettingsOverrides> {
         ..AddressSettingsOverrides::default()
     };
     settings.insert("#", overrides).expect("a right pattern");
+    let overrides = AddressSettingsOverrides {
+        redelivery_delay: Some(Duration::from_millis(2)),
+        redelivery_delay_multiplier: Some(Factor::from_millionths(1_500_000)),
+        ..AddressSettingsOverrides::default()
+    };
+    settings
+        .insert(DELAYED, overrides)
+        .expect("a right pattern");
     settings
 }
 

@@ -319,6 +319,7 @@ impl Client {
     pub fn leave(&mut self, scene: &mut Scene<'_>) -> Vec<u8> {
         scene.counters.hit("command.disconnect");
         self.stage = Stage::Leaving;
+        scene.model.leaving(self.connection());
         let receipt = self.receipt(Expected::Left);
         Frame::new("DISCONNECT")
             .with("receipt", receipt)

@@ -282,61 +282,18 @@ impl Model {
         }
     }
 
-    /// A transaction is about to begin.
-    pub fn beginning(&mut self, connection: ConnectionNumber) -> TransactionNumber {
-        let stage = if self.is_live(connection) {
-            Stage::Open
-        } else {
-            Stage::Aborted
-        };
-        self.transactions.push(Transaction {
-            stage,
-            ..Transaction::default()
-        });
-        let number = TransactionNumber(self.transactions.len() - 1);
-        self.connections[connection.0].transactions.push(number);
-        number
-    }
-
-    /// A COMMIT is about to be sent: from now on what it holds may be seen.
-    pub fn committing(&mut self, number: TransactionNumber) {
-        if self.transactions[number.0].stage != Stage::Open {
+    /// DISCONNECT is about to be sent: what is not acknowledged goes back, what is not committed never happened.
+    pub fn leaving(&mut self, connection: ConnectionNumber) {
+        if !self.is_live(connection) {
             return;
         }
-        self.transactions[number.0].stage = Stage::Committing;
-        for uid in self.transactions[number.0].sends.clone() {
-            let order = self.take_order();
-            let copies = self.destinations(self.messages[uid.0].sending.place);
-            let message = &mut self.messages[uid.0];
-            message.order = order;
-            message.copies = copies;
-            message.fate = Fate::Pending;
-            self.pending.insert(uid);
+        for number in self.connections[connection.0].transactions.clone() {
+            self.aborting(number);
         }
-    }
-
-    /// The receipt of a COMMIT has come.
-    pub fn committed(&mut self, number: TransactionNumber) {
-        self.transactions[number.0].stage = Stage::Committed;
-        for uid in self.transactions[number.0].sends.clone() {
-            self.sent(uid);
-        }
-        for (uid, place) in self.transactions[number.0].acknowledges.clone() {
-            self.copy_mut(uid, place).ack = Ack::Durable;
-        }
-    }
-
-    /// An ABORT is about to be sent, or the transaction ends with its connection: nothing of it must ever be seen.
-    pub fn aborting(&mut self, number: TransactionNumber) {
-        if self.transactions[number.0].stage != Stage::Open {
-            return;
-        }
-        self.transactions[number.0].stage = Stage::Aborted;
-        for uid in self.transactions[number.0].sends.clone() {
-            self.refused(uid);
-        }
-        for (uid, place) in self.transactions[number.0].acknowledges.clone() {
-            self.fail(uid, place);
+        for subscription in self.connections[connection.0].subscriptions.clone() {
+            if self.subscriptions[subscription.0].live {
+                self.unsubscribing(subscription, false);
+            }
         }
     }
 
@@ -353,17 +310,7 @@ impl Model {
             }
         }
         for subscription in self.connections[connection.0].subscriptions.clone() {
-            if self.subscriptions[subscription.0].live {
-                self.let_go(subscription);
-                let next = self.messages.len();
-                let place = self.subscriptions[subscription.0].place;
-                let place = &mut self.places[place.0];
-                place.breaks += 1;
-                place.deleted |= place.kind == Kind::Temporary;
-                if !orderly && self.subscriptions[subscription.0].mode == AckMode::Auto {
-                    place.lost_below = next;
-                }
-            }
+            self.end_with_connection(subscription, orderly);
         }
         if !orderly {
             self.doubt(|message| message.connection == connection);
@@ -477,6 +424,22 @@ impl Model {
     fn let_go(&mut self, subscription: SubscriptionId) {
         self.subscriptions[subscription.0].live = false;
         self.disturb(self.subscriptions[subscription.0].place);
+    }
+
+    /// An UNSUBSCRIBE that was on its way may not have arrived, so one already given up ends only now as well.
+    fn end_with_connection(&mut self, subscription: SubscriptionId, orderly: bool) {
+        let live = self.subscriptions[subscription.0].live;
+        if live {
+            self.let_go(subscription);
+        }
+        let next = self.messages.len();
+        let place = self.subscriptions[subscription.0].place;
+        let place = &mut self.places[place.0];
+        place.breaks += u32::from(live || !orderly);
+        place.deleted |= place.kind == Kind::Temporary;
+        if !orderly && self.subscriptions[subscription.0].mode == AckMode::Auto {
+            place.lost_below = next;
+        }
     }
 
     fn disturb(&mut self, place: PlaceId) {
