@@ -13,12 +13,13 @@ use hind_engine::settings::{AddressDeployment, QueueDeployment};
 use hind_engine::storage::JournalSettings;
 
 use super::client::FORBIDDEN;
-use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED, QUEUES};
+use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED, QUEUES, RETRIED};
 
 /// The role of every simulated client.
 pub const ROLE: &str = "everything";
-/// The queue whose messages wait before they are tried again.
-const DELAYED: &str = QUEUES[2];
+/// The queue whose messages wait before they are tried again, and whose address stays when it is not used: an address that
+/// goes takes its duplicate ids along, so that no producer may count on them elsewhere.
+const LASTING: &str = QUEUES[RETRIED.0];
 /// Bytes of a journal segment.
 pub const SEGMENT: usize = 64 * 1024;
 
@@ -80,10 +81,11 @@ fn address_settings() -> Matches<AddressSettingsOverrides> {
     let overrides = AddressSettingsOverrides {
         redelivery_delay: Some(Duration::from_millis(2)),
         redelivery_delay_multiplier: Some(Factor::from_millionths(1_500_000)),
+        auto_delete_addresses: Some(false),
         ..AddressSettingsOverrides::default()
     };
     settings
-        .insert(DELAYED, overrides)
+        .insert(LASTING, overrides)
         .expect("a right pattern");
     settings
 }

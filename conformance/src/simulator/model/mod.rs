@@ -24,6 +24,8 @@ use subscription::Connection;
 
 /// Queues every run uses. Of the last one clients consume with `ack:auto`, so a cut may lose what was under way to them.
 pub const QUEUES: [&str; 4] = ["work.calm", "work.busy", "work.mixed", "work.auto"];
+/// The queue that producers send to again, with the same duplicate id, when they do not know whether a message arrived.
+pub const RETRIED: PlaceId = PlaceId(2);
 /// The topic every run uses.
 pub const TOPIC: &str = "news.all";
 /// Where dead letters go.
