@@ -187,8 +187,10 @@ fn open_disk(options: &BrokerOptions) -> Result<(Option<LockFile>, Option<Disk>)
     let directories = &options.directories;
     prepare(&directories.journal, directories.create_journal)?;
     prepare(&directories.bindings, directories.create_bindings)?;
-    let lock = LockFile::lock(&directories.journal)
-        .map_err(failing("the data directory cannot be locked"))?;
+    let lock = LockFile::lock_within(&directories.journal, options.lock_patience, |error| {
+        Line::server_info(format!("AMQ221034: Waiting to obtain the lock: {error}")).say();
+    })
+    .map_err(failing("the data directory cannot be locked"))?;
     let disk = Disk::open(directories, journal.clone())
         .map_err(failing("the journal cannot be opened"))?;
     Ok((Some(lock), Some(disk)))

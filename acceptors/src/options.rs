@@ -30,6 +30,8 @@ pub struct BrokerOptions {
     pub directories: Directories,
     /// How the journal is written; `None` when `persistence-enabled` is false.
     pub journal: Option<JournalOptions>,
+    /// How long to wait for a data directory that another process has locked.
+    pub lock_patience: Duration,
     /// Where `STOP_ME` and `KILL_ME` may appear.
     pub marker_directory: Option<PathBuf>,
     /// Whether `KILL_ME` is obeyed (`run --allow-kill`).
@@ -61,6 +63,7 @@ impl BrokerOptions {
             modules: Vec::new(),
             directories: Directories::default(),
             journal: None,
+            lock_patience: Duration::ZERO,
             marker_directory: None,
             kill_allowed: false,
             disk_scan_period: None,
