@@ -13,7 +13,7 @@ use hind_engine::settings::{AddressDeployment, QueueDeployment};
 use hind_engine::storage::JournalSettings;
 
 use super::client::FORBIDDEN;
-use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED, QUEUES, RETRIED};
+use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED, ID_CACHE_SIZE, QUEUES, RETRIED};
 
 /// The role of every simulated client.
 pub const ROLE: &str = "everything";
@@ -31,7 +31,7 @@ pub fn node() -> hind_ha::Settings {
             address_settings: address_settings(),
             security_enabled: true,
             security: security(),
-            id_cache_size: 50,
+            id_cache_size: ID_CACHE_SIZE as u32,
             expiry_scan_period: Some(Duration::from_millis(20)),
             address_queue_scan_period: Some(Duration::from_millis(30)),
             transaction_timeout: Duration::from_secs(3_600),

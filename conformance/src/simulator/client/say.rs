@@ -30,7 +30,7 @@ impl Client {
     pub fn send_again(&mut self, scene: &mut Scene<'_>) -> Option<Vec<u8>> {
         let uid = loop {
             let uid = self.unconfirmed.pop()?;
-            if scene.model.messages[uid.0].sending.duplicate_id {
+            if scene.model.may_send_again(uid) {
                 break uid;
             }
         };

@@ -26,6 +26,8 @@ use subscription::Connection;
 pub const QUEUES: [&str; 4] = ["work.calm", "work.busy", "work.mixed", "work.auto"];
 /// The queue that producers send to again, with the same duplicate id, when they do not know whether a message arrived.
 pub const RETRIED: PlaceId = PlaceId(2);
+/// How many duplicate ids the broker remembers for it.
+pub const ID_CACHE_SIZE: usize = 50;
 /// The topic every run uses.
 pub const TOPIC: &str = "news.all";
 /// Where dead letters go.
@@ -52,6 +54,8 @@ pub struct Model {
     pending: BTreeSet<Uid>,
     volatile: Vec<Uid>,
     next_order: u64,
+    /// Sends with a duplicate id so far.
+    duplicate_ids: usize,
     backlog: usize,
     backlog_asked: u32,
 }
@@ -85,6 +89,8 @@ impl Model {
         let uid = Uid(self.messages.len());
         let arrives = self.is_live(connection);
         let mut message = Message::new(connection, sending);
+        self.duplicate_ids += usize::from(message.sending.duplicate_id);
+        message.duplicate_number = self.duplicate_ids;
         message.copies = self.destinations(message.sending.place);
         if let Some(transaction) = message.sending.transaction {
             message.fate = Fate::InTransaction;
@@ -109,6 +115,7 @@ impl Model {
         if !self.is_live(connection) {
             return;
         }
+        self.duplicate_ids += 1;
         let message = &mut self.messages[uid.0];
         message.connection = connection;
         message.retried = true;
@@ -118,6 +125,13 @@ impl Model {
         if message.fate == Fate::Pending {
             self.pending.insert(uid);
         }
+    }
+
+    /// Whether a producer may still count on the broker to know the message's duplicate id: others push it out.
+    pub fn may_send_again(&self, uid: Uid) -> bool {
+        let message = &self.messages[uid.0];
+        let since = self.duplicate_ids - message.duplicate_number;
+        message.sending.duplicate_id && since < ID_CACHE_SIZE / 2
     }
 
     /// The receipt of a send has come.
