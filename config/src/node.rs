@@ -34,6 +34,7 @@ impl Settings {
             address_settings,
             security_enabled: self.security.enabled,
             security: self.matches(&self.security.matches),
+            populate_validated_user: self.security.populate_validated_user,
             wildcard: self.wildcards,
             id_cache_size: self.ids.id_cache_size,
             persist_id_cache: self.ids.persist_id_cache,

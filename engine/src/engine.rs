@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::address::name::QUALIFIER;
 use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
 use crate::event::{Block, Event, Refusal};
 use crate::gate::{Gate, Held};
-use crate::id::{ConnectionId, MessageId, QueueId, SessionId, Ticket};
+use crate::id::{ConnectionId, MessageId, QueueId, SessionId, Ticket, TransactionId};
 use crate::notice::Notice;
 use crate::random::Random;
 use crate::security::permissions::Permission;
@@ -42,6 +43,10 @@ pub(crate) type Unit = SmallVec<[Record; 2]>;
 const ID_BLOCK: u64 = 1 << 20;
 /// How many expired messages of one queue are dealt with in one go.
 const EXPIRY_PORTION: usize = 256;
+/// How often in one turn messages that have just expired may expire where they went.
+const EXPIRY_ROUNDS: usize = 4;
+/// How many scheduled messages of one queue are made ready in one go.
+const SCHEDULE_PORTION: usize = 4_096;
 
 /// The message engine of one node.
 ///
@@ -53,7 +58,9 @@ pub struct Engine {
     pub(crate) state: State,
     pub(crate) gate: Gate,
     pub(crate) clients: BTreeMap<ConnectionId, Client>,
-    pub(crate) scheduled: BTreeSet<(u64, QueueId, MessageId)>,
+    pub(crate) transaction_deadlines: BTreeSet<(Instant, ConnectionId, TransactionId)>,
+    /// When queues have to be looked at for scheduled messages: at most one time for each, which the queue knows.
+    alarms: BTreeSet<(u64, QueueId)>,
     pub(crate) random: Random,
     dirty: BTreeSet<QueueId>,
     expired: Vec<(QueueId, MessageId)>,
@@ -72,7 +79,8 @@ impl Engine {
             state: State::new(settings.clone()),
             gate: Gate::default(),
             clients: BTreeMap::new(),
-            scheduled: BTreeSet::new(),
+            transaction_deadlines: BTreeSet::new(),
+            alarms: BTreeSet::new(),
             random: Random::new(seed),
             dirty: BTreeSet::new(),
             expired: Vec::new(),
@@ -101,7 +109,10 @@ impl Engine {
         self.gate.open_to(durable);
         self.replayed(turn.storage.live());
         self.next_id = self.state.next_free_id();
-        self.scheduled.extend(self.state.release_all(turn.now.wall));
+        self.state.release_all(turn.now.wall);
+        for queue in self.state.queues.ids() {
+            self.set_alarm(queue);
+        }
         self.deploy(turn);
         self.expiry_scan = self
             .settings
@@ -196,30 +207,43 @@ impl Engine {
         if self.failed {
             return;
         }
-        while let Some(id) = self.dirty.pop_first() {
-            let limit = self.settings.limits.unsettled;
-            let Some(queue) = self.state.queues.get_mut(id) else {
-                continue;
-            };
-            let dispatched = queue.dispatch(turn.now.wall, limit, turn.events);
-            self.expired
-                .extend(dispatched.expired.into_iter().map(|message| (id, message)));
-        }
-        for (queue, message) in std::mem::take(&mut self.expired) {
-            self.expire_message(queue, message, turn);
+        // What expires may be delivered from where it goes, and expire there again: a few rounds, the rest next turn.
+        for _ in 0..EXPIRY_ROUNDS {
+            self.dispatch(turn);
+            if self.expired.is_empty() {
+                break;
+            }
+            for (queue, message) in std::mem::take(&mut self.expired) {
+                self.expire_message(queue, message, turn);
+            }
         }
         self.clean(turn);
     }
 
+    /// Gives what is ready to those who want it, a portion per queue.
+    fn dispatch(&mut self, turn: &mut Turn<'_>) {
+        let limit = self.settings.limits.unsettled;
+        for id in std::mem::take(&mut self.dirty) {
+            let Some(queue) = self.state.queues.get_mut(id) else {
+                continue;
+            };
+            let dispatched = queue.dispatch(turn.now.wall, limit, turn.events);
+            let expired = dispatched.expired.into_iter();
+            self.expired.extend(expired.map(|message| (id, message)));
+            if dispatched.unfinished {
+                self.dirty.insert(id);
+            }
+        }
+    }
+
     /// When [`Engine::expire`] must be called at the latest.
     pub fn deadline(&self, now: Now) -> Option<Instant> {
-        let scheduled = self.scheduled.first().map(|(at, ..)| now.at_wall(*at));
-        let open = self
-            .clients
-            .values()
-            .flat_map(|client| client.transactions.values());
-        let transactions = open.map(|transaction| transaction.deadline).min();
-        [scheduled, transactions, self.expiry_scan, self.address_scan]
+        if !self.dirty.is_empty() && !self.failed {
+            return Some(now.monotonic);
+        }
+        let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
+        let transaction = self.transaction_deadlines.first().map(|(at, ..)| *at);
+        [alarm, transaction, self.expiry_scan, self.address_scan]
             .into_iter()
             .flatten()
             .min()
@@ -227,7 +251,7 @@ impl Engine {
 
     /// Deadlines have passed.
     pub fn expire(&mut self, turn: &mut Turn<'_>) {
-        self.deliver_scheduled(turn.now);
+        self.ring_alarms(turn.now);
         self.time_out_transactions(turn);
         if self.expiry_scan.is_some_and(|at| at <= turn.now.monotonic) {
             self.expiry_scan = self
@@ -395,11 +419,37 @@ impl Engine {
             return;
         };
         match queue.release(message, now.wall) {
-            Some(at) => {
-                self.scheduled.insert((at, id, message));
-            }
+            Some(_) => self.set_alarm(id),
             None => self.mark_dirty(id),
         }
+    }
+
+    /// Looks at the queue again when its next scheduled message is due.
+    fn set_alarm(&mut self, id: QueueId) {
+        let Some(queue) = self.state.queues.get_mut(id) else {
+            return;
+        };
+        let next = queue.next_scheduled();
+        if next == queue.alarm {
+            return;
+        }
+        if let Some(at) = std::mem::replace(&mut queue.alarm, next) {
+            self.alarms.remove(&(at, id));
+        }
+        self.alarms.extend(next.map(|at| (at, id)));
+    }
+
+    /// The queue is about to go: nothing is due on it any more.
+    pub(crate) fn clear_alarm(&mut self, id: QueueId) {
+        let queue = self.state.queues.get_mut(id);
+        if let Some(at) = queue.and_then(|queue| queue.alarm.take()) {
+            self.alarms.remove(&(at, id));
+        }
+    }
+
+    /// How many queues wait for a time.
+    pub fn alarms(&self) -> usize {
+        self.alarms.len()
     }
 
     /// The queue is looked at again when the turn ends.
@@ -422,6 +472,22 @@ impl Engine {
         session
             .ok_or(Refusal::Unknown("session"))?
             .check(&self.settings, permission, name)
+    }
+
+    /// Whether a user may do something with a queue: what the security settings say of its FQQN, else of its address.
+    pub(crate) fn authorize_queue(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        permission: Permission,
+        address: &str,
+        queue: &str,
+    ) -> Result<(), Refusal> {
+        if !self.settings.security_enabled {
+            return Ok(());
+        }
+        let name = format!("{address}{QUALIFIER}{queue}").into();
+        self.authorize(from, session, permission, &name)
     }
 
     fn open_session(
@@ -471,13 +537,16 @@ impl Engine {
         }
     }
 
-    fn deliver_scheduled(&mut self, now: Now) {
-        while let Some(&(at, queue, message)) = self.scheduled.first() {
-            if at > now.wall {
-                break;
+    /// Lets scheduled messages whose time has come be delivered, a portion of each queue; the next is due at once.
+    fn ring_alarms(&mut self, now: Now) {
+        let due = self.alarms.range(..=(now.wall, QueueId(u64::MAX)));
+        let queues: Vec<QueueId> = due.map(|(_, queue)| *queue).collect();
+        for id in queues {
+            if let Some(queue) = self.state.queues.get_mut(id) {
+                queue.release_due(now.wall, SCHEDULE_PORTION);
             }
-            self.scheduled.pop_first();
-            self.make_ready(queue, message, now);
+            self.mark_dirty(id);
+            self.set_alarm(id);
         }
     }
 

@@ -89,6 +89,8 @@ pub enum Refusal {
     AddressFull(Arc<str>),
     /// A name that cannot be an address or queue; why.
     InvalidName(String),
+    /// Beginning a transaction with the id of one that is open.
+    TransactionOpen,
     /// The session, consumer, transaction or delivery named does not exist.
     Unknown(&'static str),
     /// A bound of the settings is reached; which.
@@ -134,6 +136,7 @@ impl fmt::Display for Refusal {
             }
             Self::AddressFull(address) => write!(f, "AMQ229102: Address \"{address}\" is full."),
             Self::InvalidName(why) => write!(f, "AMQ229205: Invalid name: {why}"),
+            Self::TransactionOpen => f.write_str("a transaction of that id is open"),
             Self::Unknown(what) => write!(f, "no such {what}"),
             Self::LimitReached(limit) => write!(f, "limit reached: {limit}"),
             Self::Stopping => f.write_str("the broker is stopping"),

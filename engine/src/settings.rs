@@ -22,6 +22,8 @@ pub struct Settings {
     pub security_enabled: bool,
     /// Permissions per match; only the most specific counts.
     pub security: Matches<Permissions>,
+    /// Whether messages say which user sent them.
+    pub populate_validated_user: bool,
     /// How wildcard addresses are written.
     pub wildcard: WildcardSyntax,
     /// Duplicate ids remembered per address.
@@ -56,6 +58,7 @@ impl Default for Settings {
             address_settings: Matches::new(WildcardSyntax::default(), None),
             security_enabled: false,
             security: Matches::new(WildcardSyntax::default(), None),
+            populate_validated_user: false,
             wildcard: WildcardSyntax::default(),
             id_cache_size: 20_000,
             persist_id_cache: true,

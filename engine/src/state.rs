@@ -284,7 +284,7 @@ impl State {
             self.queues.by_name.remove(queue.name());
         }
         self.addresses.unbind(queue.address_id(), id);
-        for (message, entry) in queue.sorted() {
+        for (message, entry) in queue.entries() {
             if queue.logs(&entry.message) {
                 self.unlog(id, message, live);
             }
@@ -380,9 +380,8 @@ impl State {
         );
     }
 
-    /// After replay: everything held may be delivered now, or at its time. Returns what is scheduled.
-    pub(crate) fn release_all(&mut self, wall: u64) -> Vec<(u64, QueueId, MessageId)> {
-        let mut scheduled = Vec::new();
+    /// After replay: everything held may be delivered now, or at its time.
+    pub(crate) fn release_all(&mut self, wall: u64) {
         for id in self.queues.ids() {
             let Some(queue) = self.queues.get_mut(id) else {
                 continue;
@@ -394,9 +393,8 @@ impl State {
                 .map(|(id, _)| id)
                 .collect();
             for message in held {
-                scheduled.extend(queue.release(message, wall).map(|at| (at, id, message)));
+                queue.release(message, wall);
             }
         }
-        scheduled
     }
 }

@@ -274,7 +274,8 @@ impl Engine {
             return Err(Refusal::AddressMissing(name));
         };
         let (address_name, settings) = (of.record.name.clone(), of.settings.clone());
-        self.authorize(from, session, Permission::CreateDurableQueue, &address_name)?;
+        let permission = Permission::CreateDurableQueue;
+        self.authorize_queue(from, session, permission, &address_name, &name)?;
         let options = QueueOptions {
             max_consumers: settings.default_max_consumers,
             purge_on_no_consumers: settings.default_purge_on_no_consumers,
@@ -351,6 +352,7 @@ impl Engine {
                 crate::event::Event::Detached(consumer, refusal.clone()),
             ));
         }
+        self.clear_alarm(id);
         if durable {
             self.commit(from, &[Record::QueueRemoved(id)], true, turn);
         } else {
@@ -401,17 +403,15 @@ impl Engine {
         } else {
             Permission::DeleteNonDurableQueue
         };
-        self.authorize(from, session, permission, &address)?;
+        self.authorize_queue(from, session, permission, &address, name)?;
         self.delete_queue(Some(from), id, turn);
         Ok(())
     }
 
-    /// Deletes auto-created queues and addresses that nobody uses any more (manual, chapter Address Settings).
+    /// Deletes queues and addresses that nobody uses any more, if their settings say so (manual, chapter Address Settings).
     pub(crate) fn delete_unused(&mut self, turn: &mut Turn<'_>) {
         let wall = turn.now.wall;
-        let unused = |queue: &&Queue| {
-            queue.record.auto_created && !queue.temporary && self.queue_is_unused(queue, wall)
-        };
+        let unused = |queue: &&Queue| !queue.temporary && self.queue_is_unused(queue, wall);
         let queues: Vec<QueueId> = self
             .state
             .queues
@@ -454,7 +454,12 @@ impl Engine {
             .or(settings.auto_delete_queues_skip_usage_check.then_some(0));
         let delay =
             u64::try_from(settings.auto_delete_queues_delay.as_millis()).unwrap_or(u64::MAX);
-        settings.auto_delete_queues
+        let wanted = if queue.record.auto_created {
+            settings.auto_delete_queues
+        } else {
+            settings.auto_delete_created_queues
+        };
+        wanted
             && !queue.configured
             && queue.consumers.is_empty()
             && few

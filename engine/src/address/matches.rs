@@ -106,6 +106,12 @@ impl<T> Matches<T> {
         exact.chain(literal).chain(wildcard.map(|(_, value)| value))
     }
 
+    /// The value of the pattern that is this very name and has no wildcards, as all with `::` in them.
+    pub fn exact(&self, name: &str) -> Option<&T> {
+        self.exact.get(name)
+    }
+
+    /// The value that rules `name` where settings do not merge.
     pub fn most_specific(&self, name: &str) -> Option<&T> {
         self.exact
             .get(name)

@@ -32,8 +32,9 @@ pub struct Address {
     pub next_anycast: usize,
     /// Since when it has had no queue, ms since 1970.
     pub unused_since: Option<u64>,
-    /// Queues a message may reach, its own and those of matching wildcard addresses; `None`: to be found again.
-    pub(crate) reach: Option<Arc<[QueueId]>>,
+    /// Queues a message may reach, its own and those of matching wildcard addresses, as of which change of wildcards;
+    /// `None`: to be found again.
+    pub(crate) reach: Option<(u64, Arc<[QueueId]>)>,
 }
 
 impl Address {
@@ -63,6 +64,8 @@ pub struct Addresses {
     by_id: FxHashMap<AddressId, Address>,
     by_name: BTreeMap<Arc<str>, AddressId>,
     wildcards: AddressTree<AddressId>,
+    /// Counts the changes of queues on wildcard addresses: what any address reaches may be another then.
+    wildcard_changes: u64,
 }
 
 impl Addresses {
@@ -73,6 +76,7 @@ impl Addresses {
             by_id: FxHashMap::default(),
             by_name: BTreeMap::new(),
             wildcards: AddressTree::new(syntax),
+            wildcard_changes: 0,
         }
     }
 
@@ -174,7 +178,9 @@ impl Addresses {
         let Some(address) = self.by_id.get(&id) else {
             return Arc::from([]);
         };
-        if let Some(reach) = &address.reach {
+        if let Some((as_of, reach)) = &address.reach
+            && *as_of == self.wildcard_changes
+        {
             return reach.clone();
         }
         let mut queues = address.queues.clone();
@@ -191,7 +197,7 @@ impl Addresses {
         }
         let reach: Arc<[QueueId]> = queues.into();
         if let Some(address) = self.by_id.get_mut(&id) {
-            address.reach = Some(reach.clone());
+            address.reach = Some((self.wildcard_changes, reach.clone()));
         }
         reach
     }
@@ -207,10 +213,6 @@ impl Addresses {
     }
 
     fn forget_reach(&mut self) {
-        for id in self.by_name.values() {
-            if let Some(address) = self.by_id.get_mut(id) {
-                address.reach = None;
-            }
-        }
+        self.wildcard_changes += 1;
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A consumer, its credit, and what it has been given and not settled.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::command::{Credit, Deliveries};
@@ -29,8 +29,11 @@ pub struct Consumer {
     pub active: bool,
     /// What it has and has not settled.
     pub unsettled: Unsettled,
-    /// Per priority level: everything up to this id has been looked at and not taken.
+    /// Per priority level: everything up to this id has been looked at and not taken, or is in `returned`.
     pub(crate) scanned: [MessageId; 10],
+    /// What it takes and has looked past, because it was not there then: by nine minus its priority, and id. Some may
+    /// have gone again.
+    pub(crate) returned: BTreeSet<(u8, MessageId)>,
 }
 
 impl Consumer {
@@ -51,6 +54,7 @@ impl Consumer {
             active: false,
             unsettled: Unsettled::default(),
             scanned: Default::default(),
+            returned: BTreeSet::new(),
         }
     }
 
@@ -98,15 +102,19 @@ fn add(have: i64, more: i64) -> i64 {
 
 /// Deliveries without an outcome, by delivery id.
 ///
-/// *Invariants*: ids count up by one from 1; the front is never a gap.
+/// *Invariants*: ids count up by one from 1 and rise along `slots`; the front is open; `open` slots are, at least half of
+/// a long list: a delivery that is never settled keeps itself in memory and nothing else.
 #[derive(Debug, Default)]
 pub struct Unsettled {
-    first: u64,
-    given: VecDeque<Option<MessageId>>,
+    last: u64,
+    slots: VecDeque<(DeliveryId, Option<MessageId>)>,
     open: usize,
 }
 
 impl Unsettled {
+    /// From this length on settled slots in the middle are cleared out.
+    const LONG: usize = 64;
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.open
@@ -117,44 +125,52 @@ impl Unsettled {
         self.open == 0
     }
 
+    /// How many places they take.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     fn push(&mut self, message: MessageId) -> DeliveryId {
-        self.given.push_back(Some(message));
+        self.last += 1;
+        self.slots.push_back((DeliveryId(self.last), Some(message)));
         self.open += 1;
-        DeliveryId(self.first + self.given.len() as u64)
+        DeliveryId(self.last)
     }
 
     /// Takes out the chosen deliveries, oldest first; empty if there is none of them.
     pub fn settle(&mut self, deliveries: Deliveries) -> Vec<MessageId> {
-        let index = |id: DeliveryId| {
-            id.0.checked_sub(self.first + 1)
-                .and_then(|i| usize::try_from(i).ok())
-        };
         let settled: Vec<MessageId> = match deliveries {
             Deliveries::One(id) => {
-                let slot = index(id).and_then(|i| self.given.get_mut(i));
-                slot.and_then(Option::take).into_iter().collect()
+                let at = self.slots.partition_point(|(delivery, _)| *delivery < id);
+                let slot = self
+                    .slots
+                    .get_mut(at)
+                    .filter(|(delivery, _)| *delivery == id);
+                slot.and_then(|(_, message)| message.take())
+                    .into_iter()
+                    .collect()
             }
             Deliveries::UpTo(id) => {
-                let end = index(id).map_or(0, |i| (i + 1).min(self.given.len()));
-                self.given
-                    .range_mut(..end)
-                    .filter_map(Option::take)
+                let end = self.slots.partition_point(|(delivery, _)| *delivery <= id);
+                self.slots
+                    .drain(..end)
+                    .filter_map(|(_, message)| message)
                     .collect()
             }
         };
         self.open -= settled.len();
-        while let Some(None) = self.given.front() {
-            self.given.pop_front();
-            self.first += 1;
+        while let Some((_, None)) = self.slots.front() {
+            self.slots.pop_front();
+        }
+        if self.slots.len() > Self::LONG && self.slots.len() > 2 * self.open {
+            self.slots.retain(|(_, message)| message.is_some());
         }
         settled
     }
 
     /// Takes out everything, oldest first.
     pub fn drain(&mut self) -> Vec<MessageId> {
-        self.settle(Deliveries::UpTo(DeliveryId(
-            self.first + self.given.len() as u64,
-        )))
+        self.settle(Deliveries::UpTo(DeliveryId(self.last)))
     }
 }
 

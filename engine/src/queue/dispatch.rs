@@ -8,15 +8,22 @@ use super::{Place, Queue};
 use crate::event::{Delivery, Event};
 use crate::id::{ConnectionId, MessageId};
 
+/// How many messages of one queue are given out in one go.
+const GIVEN: usize = 2_048;
+/// How many looks at a message or a consumer one go may take.
+const LOOKS: usize = 16_384;
+
 /// What a round of dispatching leaves for the engine.
 #[derive(Debug, Default)]
 pub struct Dispatched {
     /// Messages found expired on the way; held, to be expired by the engine.
     pub expired: Vec<MessageId>,
+    /// It has done its portion, and there may be more to do.
+    pub unfinished: bool,
 }
 
 impl Queue {
-    /// Gives ready messages to consumers with credit until one or the other runs out.
+    /// Gives ready messages to consumers with credit until one or the other runs out, or a portion is done.
     pub(crate) fn dispatch(
         &mut self,
         wall: u64,
@@ -24,9 +31,14 @@ impl Queue {
         events: &mut Vec<(ConnectionId, Event)>,
     ) -> Dispatched {
         let mut dispatched = Dispatched::default();
-        while !self.ready.is_empty() {
-            let Some((key, id)) = self.next_pair(unsettled_max) else {
-                break;
+        let mut looks = LOOKS;
+        for _ in 0..GIVEN {
+            if self.ready.is_empty() {
+                return dispatched;
+            }
+            let Some((key, id)) = self.next_pair(unsettled_max, &mut looks) else {
+                dispatched.unfinished = looks == 0;
+                return dispatched;
             };
             let entry = self.entries.get(&id).expect("ready ids have entries");
             if entry.message.is_expired(wall) {
@@ -36,6 +48,7 @@ impl Queue {
             }
             events.push((key.0, Event::Deliver(self.deliver(key, id))));
         }
+        dispatched.unfinished = true;
         dispatched
     }
 
@@ -48,76 +61,143 @@ impl Queue {
             .get_mut(&key)
             .expect("chosen among the consumers");
         let delivery = consumer.give(&entry.message);
+        let sated = !consumer.is_hungry();
         self.last_served = Some(key);
-        Delivery {
+        let delivery = Delivery {
             consumer: key.1,
             delivery,
             message: entry.message.clone(),
             attempts: entry.attempts,
+        };
+        if sated {
+            self.changed(key);
+        }
+        delivery
+    }
+
+    /// A consumer joins.
+    pub(crate) fn add_consumer(&mut self, key: ConsumerKey, consumer: Consumer) {
+        if !consumer.takes_all() {
+            self.choosy.insert(key);
+        }
+        self.consumers.insert(key, consumer);
+        self.changed(key);
+    }
+
+    /// A consumer leaves.
+    pub(crate) fn remove_consumer(&mut self, key: ConsumerKey) -> Option<Consumer> {
+        let consumer = self.consumers.remove(&key)?;
+        self.choosy.remove(&key);
+        self.list(key, consumer.priority, false);
+        Some(consumer)
+    }
+
+    /// What a consumer would take may have changed.
+    pub(crate) fn changed(&mut self, key: ConsumerKey) {
+        if let Some(consumer) = self.consumers.get(&key) {
+            let (priority, hungry) = (consumer.priority, consumer.is_hungry());
+            self.list(key, priority, hungry);
         }
     }
 
-    /// The next consumer in turn that takes something, and what it takes.
-    fn next_pair(&mut self, unsettled_max: usize) -> Option<(ConsumerKey, MessageId)> {
-        let hungry =
-            |consumer: &Consumer| consumer.is_hungry() && consumer.unsettled.len() < unsettled_max;
-        if self.consumers.len() == 1 {
-            let (key, consumer) = self.consumers.first_key_value()?;
-            let key = *key;
-            return if hungry(consumer) {
-                self.next_for(key).map(|id| (key, id))
-            } else {
-                None
-            };
+    fn list(&mut self, key: ConsumerKey, priority: i8, hungry: bool) {
+        let keys = self.hungry.entry(priority).or_default();
+        if hungry {
+            keys.insert(key);
+        } else {
+            keys.remove(&key);
         }
-        let mut priorities: Vec<i8> = self
-            .consumers
-            .values()
-            .filter(|c| hungry(c))
-            .map(|c| c.priority)
-            .collect();
-        priorities.sort_unstable();
-        priorities.dedup();
-        for priority in priorities.into_iter().rev() {
-            let after = self.last_served.map_or(Bound::Unbounded, Bound::Excluded);
-            let until = self
-                .last_served
-                .map_or(Bound::Excluded(Default::default()), Bound::Included);
-            let turn = self
-                .consumers
-                .range((after, Bound::Unbounded))
-                .chain(self.consumers.range((Bound::Unbounded, until)));
-            let candidates: Vec<ConsumerKey> = turn
-                .filter(|(_, c)| c.priority == priority && hungry(c))
-                .map(|(key, _)| *key)
-                .collect();
-            for key in candidates {
-                if let Some(id) = self.next_for(key) {
-                    return Some((key, id));
+        if keys.is_empty() {
+            self.hungry.remove(&priority);
+        }
+    }
+
+    /// The next consumer in turn that takes something, and what it takes; nothing either if the looks run out.
+    fn next_pair(
+        &mut self,
+        unsettled_max: usize,
+        looks: &mut usize,
+    ) -> Option<(ConsumerKey, MessageId)> {
+        let mut below = None;
+        while *looks > 0 {
+            let lower = match below {
+                None => self.hungry.last_key_value(),
+                Some(priority) => self.hungry.range(..priority).next_back(),
+            };
+            let priority = *lower?.0;
+            if let Some(pair) = self.next_of(priority, unsettled_max, looks) {
+                return Some(pair);
+            }
+            below = Some(priority);
+        }
+        None
+    }
+
+    /// The same among the consumers of one priority.
+    fn next_of(
+        &mut self,
+        priority: i8,
+        unsettled_max: usize,
+        looks: &mut usize,
+    ) -> Option<(ConsumerKey, MessageId)> {
+        let last = self.last_served;
+        let mut at = last;
+        let mut round = last.is_none();
+        while *looks > 0 {
+            let keys = self.hungry.get(&priority)?;
+            let after = at.map_or(Bound::Unbounded, Bound::Excluded);
+            let Some(&key) = keys.range((after, Bound::Unbounded)).next() else {
+                if round {
+                    return None;
                 }
+                (at, round) = (None, true);
+                continue;
+            };
+            if round && last.is_some_and(|last| key > last) {
+                return None;
+            }
+            at = Some(key);
+            *looks -= 1;
+            let full = self.consumers[&key].unsettled.len() >= unsettled_max;
+            if !full && let Some(id) = self.next_for(key, looks) {
+                return Some((key, id));
             }
         }
         None
     }
 
     /// The next message this consumer takes; remembers what it does not take, so that nothing is looked at twice.
-    fn next_for(&mut self, key: ConsumerKey) -> Option<MessageId> {
+    fn next_for(&mut self, key: ConsumerKey, looks: &mut usize) -> Option<MessageId> {
         let consumer = self.consumers.get_mut(&key)?;
         if consumer.takes_all() {
             return self.ready.first();
         }
-        for level in (0..10).rev() {
+        for level in (0..10u8).rev() {
+            let rank = 9 - level;
+            let of_level = (rank, MessageId(0))..=(rank, MessageId(u64::MAX));
+            while let Some(&(_, id)) = consumer.returned.range(of_level.clone()).next() {
+                if is_ready(&self.entries, id) {
+                    return Some(id);
+                }
+                consumer.returned.remove(&(rank, id));
+            }
+            let level = usize::from(level);
             let mut scanned = consumer.scanned[level];
             let mut found = None;
             for id in self.ready.after(level, scanned) {
                 let entry = self.entries.get(&id).expect("ready ids have entries");
-                if consumer.takes(&entry.message, entry.origin, key.0) {
+                if *looks == 0 || consumer.takes(&entry.message, entry.origin, key.0) {
                     found = Some(id);
                     break;
                 }
+                *looks -= 1;
                 scanned = id;
             }
             consumer.scanned[level] = scanned;
+            self.scanned_max[level] = self.scanned_max[level].max(scanned);
+            if *looks == 0 {
+                return None;
+            }
             if found.is_some() {
                 return found;
             }
@@ -125,16 +205,34 @@ impl Queue {
         None
     }
 
-    /// A message has (again) become ready: consumers that have looked past its place look again.
-    pub(super) fn forget_scan(&mut self, id: MessageId) {
+    /// A message has (again) become ready: consumers that have looked past its place, and take it, are told.
+    pub(super) fn look_again(&mut self, id: MessageId) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
-        let level = usize::from(entry.message.priority.min(9));
-        for consumer in self.consumers.values_mut() {
-            if consumer.scanned[level] >= id {
-                consumer.scanned[level] = MessageId(id.0 - 1);
+        let priority = entry.message.priority.min(9);
+        let level = usize::from(priority);
+        if id > self.scanned_max[level] {
+            return;
+        }
+        for key in &self.choosy {
+            let Some(consumer) = self.consumers.get_mut(key) else {
+                continue;
+            };
+            if consumer.scanned[level] < id || !consumer.takes(&entry.message, entry.origin, key.0)
+            {
+                continue;
+            }
+            consumer.returned.insert((9 - priority, id));
+            if consumer.returned.len() > 64 && consumer.returned.len() > 2 * self.ready.len() {
+                let entries = &self.entries;
+                consumer.returned.retain(|(_, id)| is_ready(entries, *id));
             }
         }
     }
+}
+
+fn is_ready(entries: &rustc_hash::FxHashMap<MessageId, super::Entry>, id: MessageId) -> bool {
+    let entry = entries.get(&id);
+    entry.is_some_and(|entry| entry.place == Place::Ready)
 }

@@ -116,8 +116,9 @@ pub struct Counters {
 
 /// A queue.
 ///
-/// *Invariants*: an id is in `ready` exactly if its entry says [`Place::Ready`]; `bytes` is the sum of the sizes of all
-/// entries; every entry with an expiration is in `expiring`.
+/// *Invariants*: an id is in `ready` exactly if its entry says [`Place::Ready`], in `scheduled` exactly if it says
+/// [`Place::Scheduled`]; `bytes` is the sum of the sizes of all entries; every entry with an expiration is in `expiring`; a
+/// consumer that [`Consumer::is_hungry`] says is hungry is in `hungry`.
 #[derive(Debug)]
 pub struct Queue {
     /// What the log says of it.
@@ -138,13 +139,25 @@ pub struct Queue {
     pub filter_broken: bool,
     /// Since when it has had no consumer, ms since 1970; `None`: never had one, or has one now.
     pub unused_since: Option<u64>,
+    /// The connection of its one consumer, if that does not want what it sends itself: such messages do not enter,
+    /// because nobody would take them.
+    pub no_local_of: Option<ConnectionId>,
     /// Counted since start.
     pub counters: Counters,
+    /// When the engine looks at it next for scheduled messages.
+    pub(crate) alarm: Option<u64>,
     pub(crate) consumers: BTreeMap<ConsumerKey, Consumer>,
-    pub(crate) last_served: Option<ConsumerKey>,
+    /// Those of them that would take something now, by priority, lowest first. Kept by [`Queue::changed`].
+    hungry: BTreeMap<i8, BTreeSet<ConsumerKey>>,
+    /// Those of them that do not take everything.
+    choosy: BTreeSet<ConsumerKey>,
+    /// Per priority level: no consumer has looked past this id.
+    scanned_max: [MessageId; 10],
+    last_served: Option<ConsumerKey>,
     entries: FxHashMap<MessageId, Entry>,
     ready: Ready,
     expiring: BTreeSet<(u64, MessageId)>,
+    scheduled: BTreeSet<(u64, MessageId)>,
     bytes: u64,
 }
 
@@ -164,12 +177,18 @@ impl Queue {
             filter,
             filter_broken,
             unused_since: None,
+            no_local_of: None,
             counters: Counters::default(),
+            alarm: None,
             consumers: BTreeMap::new(),
+            hungry: BTreeMap::new(),
+            choosy: BTreeSet::new(),
+            scanned_max: Default::default(),
             last_served: None,
             entries: FxHashMap::default(),
             ready: Ready::default(),
             expiring: BTreeSet::new(),
+            scheduled: BTreeSet::new(),
             bytes: 0,
             record,
         }
@@ -259,6 +278,20 @@ impl Queue {
         self.entries.get(&id)
     }
 
+    /// Every message on it, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (MessageId, &Entry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// Deliveries that are remembered for its consumers, those in between that are settled included.
+    pub fn unsettled_slots(&self) -> usize {
+        let slots = self
+            .consumers
+            .values()
+            .map(|consumer| consumer.unsettled.slots());
+        slots.sum()
+    }
+
     /// Every message on it, oldest first. For scans and tests, not for the turn: it sorts.
     pub fn sorted(&self) -> Vec<(MessageId, &Entry)> {
         let mut all: Vec<_> = self
@@ -299,9 +332,7 @@ impl Queue {
     /// Takes a message off the queue for good.
     pub(crate) fn take(&mut self, id: MessageId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
-        if entry.place == Place::Ready {
-            self.ready.remove(entry.message.priority, id);
-        }
+        self.leave(entry.place, id, entry.message.priority, entry.scheduled);
         if entry.message.expiration != 0 {
             self.expiring.remove(&(entry.message.expiration, id));
         }
@@ -321,21 +352,51 @@ impl Queue {
         }
         if entry.scheduled > wall {
             entry.place = Place::Scheduled;
+            self.scheduled.insert((entry.scheduled, id));
             return Some(entry.scheduled);
+        }
+        if entry.place == Place::Scheduled {
+            self.scheduled.remove(&(entry.scheduled, id));
         }
         entry.place = Place::Ready;
         self.ready.insert(entry.message.priority, id);
-        self.forget_scan(id);
+        self.look_again(id);
         None
+    }
+
+    /// When the next scheduled message is due, ms since 1970.
+    pub(crate) fn next_scheduled(&self) -> Option<u64> {
+        self.scheduled.first().map(|(at, _)| *at)
+    }
+
+    /// Lets at most `limit` scheduled messages whose time has come be delivered.
+    pub(crate) fn release_due(&mut self, wall: u64, limit: usize) {
+        let due = self.scheduled.range(..=(wall, MessageId(u64::MAX)));
+        let due: Vec<MessageId> = due.map(|(_, id)| *id).take(limit).collect();
+        for id in due {
+            self.release(id, wall);
+        }
     }
 
     /// Takes a message out of delivery without deciding anything: it is held until [`Queue::release`].
     pub(crate) fn hold(&mut self, id: MessageId) {
         if let Some(entry) = self.entries.get_mut(&id) {
-            if entry.place == Place::Ready {
-                self.ready.remove(entry.message.priority, id);
+            let place = std::mem::replace(&mut entry.place, Place::Held);
+            let (priority, scheduled) = (entry.message.priority, entry.scheduled);
+            self.leave(place, id, priority, scheduled);
+        }
+    }
+
+    /// The list of messages in that place forgets one.
+    fn leave(&mut self, place: Place, id: MessageId, priority: u8, scheduled: u64) {
+        match place {
+            Place::Ready => {
+                self.ready.remove(priority, id);
             }
-            entry.place = Place::Held;
+            Place::Scheduled => {
+                self.scheduled.remove(&(scheduled, id));
+            }
+            Place::Held | Place::Delivering => {}
         }
     }
 
@@ -380,6 +441,29 @@ impl Queue {
             "{}: bytes",
             self.name()
         );
+        for (id, entry) in &self.entries {
+            let scheduled = self.scheduled.contains(&(entry.scheduled, *id));
+            assert_eq!(
+                scheduled,
+                entry.place == Place::Scheduled,
+                "{}: {id} is in the wrong list",
+                self.name()
+            );
+        }
+        for (key, consumer) in &self.consumers {
+            let listed = self.hungry.get(&consumer.priority);
+            assert!(
+                !consumer.is_hungry() || listed.is_some_and(|keys| keys.contains(key)),
+                "{}: a hungry consumer is not listed",
+                self.name()
+            );
+            let scanned = consumer.scanned.iter().zip(&self.scanned_max);
+            assert!(
+                scanned.into_iter().all(|(one, max)| one <= max),
+                "{}: a consumer has looked further than any",
+                self.name()
+            );
+        }
         let delivering = self
             .entries
             .values()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::lifecycle::NewQueue;
+use crate::address::name::split_fqqn;
 use crate::address::routing_type::RoutingType;
 use crate::address::settings::AddressSettings;
 use crate::engine::{Engine, Turn, Unit};
@@ -180,33 +181,10 @@ impl Engine {
         let queue = self.state.queues.get(queue_id)?;
         let entry = queue.entry(message)?;
         let (original, from_address) = (entry.message.clone(), queue.address.clone());
-        let copy = copy_of(
-            &original,
-            queue.name(),
-            queue.routing(),
-            cause,
-            turn.now.wall,
-        );
+        let copy = copy_of(&original, Some(queue.name()), cause, turn.now.wall);
         let routed = self
-            .undelivered_target(&settings, &from_address, cause, turn)
-            .map(|(address, name)| {
-                let copy = Message {
-                    address: name.clone(),
-                    ..copy
-                };
-                (
-                    self.route(
-                        copy,
-                        Target {
-                            address,
-                            queue: None,
-                        },
-                        None,
-                        turn,
-                    ),
-                    name,
-                )
-            });
+            .undelivered_target(&settings, &original, &from_address, cause, turn)
+            .map(|(address, name)| (self.route_copy(copy, address, name.clone(), turn), name));
         let mut unit = Unit::new();
         if let Some((routed, _)) = &routed {
             routed.records(&mut unit);
@@ -231,48 +209,52 @@ impl Engine {
         if settings.dead_letter_address.as_deref() == Some(&*name) {
             return None;
         }
-        let (target, target_name) = self.undelivered_target(&settings, &name, Cause::Dead, turn)?;
-        let copy = copy_of(
-            message,
-            "",
-            RoutingType::Multicast,
-            Cause::Dead,
-            turn.now.wall,
-        );
-        let copy = Message {
-            address: target_name,
-            ..copy
-        };
-        Some(self.route(
-            copy,
-            Target {
-                address: target,
-                queue: None,
-            },
-            None,
-            turn,
-        ))
+        let (target, target_name) =
+            self.undelivered_target(&settings, message, &name, Cause::Dead, turn)?;
+        let copy = copy_of(message, None, Cause::Dead, turn.now.wall);
+        Some(self.route_copy(copy, target, target_name, turn))
     }
 
-    /// The dead-letter or expiry address, with its queue made if the settings say so.
+    /// Decides where a copy goes. One that goes nowhere is not sent to yet another dead-letter address: two that name
+    /// each other would never end.
+    fn route_copy(
+        &mut self,
+        copy: Message,
+        address: AddressId,
+        name: Arc<str>,
+        turn: &mut Turn<'_>,
+    ) -> Routed {
+        let copy = Message {
+            address: name,
+            ..copy
+        };
+        let target = Target {
+            address,
+            queue: None,
+        };
+        self.route_to(copy, target, None, None, turn)
+    }
+
+    /// The dead-letter or expiry address, with its queue made if the settings say so: one for each address that the
+    /// messages were sent to (by Artemis for the address of their queue, whose filter then takes nothing that came
+    /// through a wildcard or an FQQN).
     fn undelivered_target(
         &mut self,
         settings: &AddressSettings,
+        message: &Message,
         from_address: &str,
         cause: Cause,
         turn: &mut Turn<'_>,
     ) -> Option<(AddressId, Arc<str>)> {
         let undelivered = cause.of(settings);
-        let name: Arc<str> = undelivered
-            .address
-            .filter(|name| !name.is_empty() && *name != from_address)?
-            .into();
-        if undelivered.auto_create {
+        let name: Arc<str> = undelivered.address.filter(|name| !name.is_empty())?.into();
+        if undelivered.auto_create && *name != *from_address {
+            let sent_to = split_fqqn(&message.address).0;
             let address = self.give_routing(None, &name, &[RoutingType::Multicast], true, turn);
             let queue: Arc<str> =
-                format!("{}{from_address}{}", undelivered.prefix, undelivered.suffix).into();
+                format!("{}{sent_to}{}", undelivered.prefix, undelivered.suffix).into();
             if self.state.queues.named(&queue).is_none() {
-                let quoted = from_address.replace('\'', "''");
+                let quoted = sent_to.replace('\'', "''");
                 let new = NewQueue {
                     name: queue,
                     address,
@@ -303,37 +285,36 @@ impl Engine {
 }
 
 /// A message as it stands in a dead-letter or expiry address: the same, with where it came from (manual, chapter
-/// Copied Message Properties), and without an expiry of its own.
-fn copy_of(
-    message: &Message,
-    queue: &str,
-    routing: RoutingType,
-    cause: Cause,
-    wall: u64,
-) -> Message {
-    const REPLACED: &[&str] = &[
+/// Copied Message Properties), and without an expiry or a routing type of its own. What is said of the routing type and
+/// the expiry of an earlier copy stays unless there is something newer to say; a duplicate id does not, because the same
+/// message may die on several queues.
+fn copy_of(message: &Message, queue: Option<&str>, cause: Cause, wall: u64) -> Message {
+    let asked = message.properties.get(properties::ROUTING_TYPE);
+    let expired = cause == Cause::Expired;
+    let mut replaced = vec![
         properties::ORIGINAL_ADDRESS,
         properties::ORIGINAL_QUEUE,
         properties::ORIGINAL_MESSAGE_ID,
-        properties::ORIGINAL_ROUTING_TYPE,
-        properties::ACTUAL_EXPIRY,
+        properties::ROUTING_TYPE,
         properties::SCHEDULED_DELIVERY,
         properties::DUPLICATE_ID,
     ];
-    let mut properties = message.properties.without(REPLACED);
+    replaced.extend(asked.map(|_| properties::ORIGINAL_ROUTING_TYPE));
+    replaced.extend(expired.then_some(properties::ACTUAL_EXPIRY));
+    let mut properties = message.properties.without(&replaced);
+    let (address, _) = split_fqqn(&message.address);
     let id = i64::try_from(message.id.0).unwrap_or(i64::MAX);
-    properties.push(properties::ORIGINAL_ADDRESS, Value::Text(&message.address));
-    properties.push(properties::ORIGINAL_QUEUE, Value::Text(queue));
+    properties.push(properties::ORIGINAL_ADDRESS, Value::Text(address));
+    if let Some(queue) = queue {
+        properties.push(properties::ORIGINAL_QUEUE, Value::Text(queue));
+    }
     properties.push(properties::ORIGINAL_MESSAGE_ID, Value::Long(id));
-    properties.push(
-        properties::ORIGINAL_ROUTING_TYPE,
-        Value::Byte(i8::from(routing == RoutingType::Anycast)),
-    );
-    if cause == Cause::Expired {
-        properties.push(
-            properties::ACTUAL_EXPIRY,
-            Value::Long(i64::try_from(wall).unwrap_or(i64::MAX)),
-        );
+    if let Some(asked) = asked {
+        properties.push(properties::ORIGINAL_ROUTING_TYPE, asked);
+    }
+    if expired {
+        let wall = i64::try_from(wall).unwrap_or(i64::MAX);
+        properties.push(properties::ACTUAL_EXPIRY, Value::Long(wall));
     }
     Message {
         expiration: 0,

@@ -39,6 +39,10 @@ impl Engine {
         {
             return Err(Refusal::Unknown("transaction"));
         }
+        if let Some(transaction) = settle.transaction {
+            // Before anything is taken from the consumer: what is refused here stays with it.
+            self.room_in_transaction(from, transaction, 0)?;
+        }
         let queue = self
             .state
             .queues
@@ -59,7 +63,9 @@ impl Engine {
                     messages,
                     outcome: settle.outcome,
                 };
-                self.add_operation(from, transaction, operation, 0)?;
+                self.room_in_transaction(from, transaction, 0)?
+                    .operations
+                    .push(operation);
             }
             None => self.settle_messages(
                 Some(from),

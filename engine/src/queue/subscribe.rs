@@ -41,15 +41,14 @@ impl Engine {
 
     /// From now on the consumer may be given messages.
     pub(crate) fn activate_consumer(&mut self, key: ConsumerKey, queue: QueueId) {
-        let Some(consumer) = self
-            .state
-            .queues
-            .get_mut(queue)
-            .and_then(|queue| queue.consumers.get_mut(&key))
-        else {
+        let Some(of) = self.state.queues.get_mut(queue) else {
+            return;
+        };
+        let Some(consumer) = of.consumers.get_mut(&key) else {
             return;
         };
         consumer.active = true;
+        of.changed(key);
         self.mark_dirty(queue);
     }
 
@@ -69,7 +68,6 @@ impl Engine {
         }
         let selector = Selector::parse(&open.selector)
             .map_err(|error| Refusal::InvalidSelector(error.to_string()))?;
-        self.authorize(from, open.session, Permission::Consume, &open.address)?;
         let queue_id = self.source(from, open, turn)?;
         let own_subscription = self
             .state
@@ -96,7 +94,9 @@ impl Engine {
             open.priority,
             open.credit,
         );
-        queue.consumers.insert((from, id), consumer);
+        let alone = queue.consumers.is_empty() && queue.routing() == RoutingType::Multicast;
+        queue.no_local_of = (alone && open.no_local).then_some(from);
+        queue.add_consumer((from, id), consumer);
         queue.unused_since = None;
         if let Some(client) = self.clients.get_mut(&from) {
             client.consumers.insert(id, queue_id);
@@ -104,7 +104,8 @@ impl Engine {
         Ok(queue_id)
     }
 
-    /// The queue a consumer reads.
+    /// The queue a consumer reads, after checking that the user may consume from it: by its address and its name, not by
+    /// what the client calls it.
     fn source(
         &mut self,
         from: ConnectionId,
@@ -113,13 +114,16 @@ impl Engine {
     ) -> Result<QueueId, Refusal> {
         let (address, queue) = split_fqqn(&open.address);
         if let Some(queue) = queue {
+            self.authorize(from, open.session, Permission::Consume, &open.address)?;
             return self.queue_by_fqqn(from, open.session, address, queue, open.routing, turn);
         }
         if open.routing != Some(RoutingType::Multicast)
             && let Some(queue) = self.state.queues.named(address)
             && queue.routing() == RoutingType::Anycast
         {
-            return Ok(queue.id());
+            let (id, address, name) = (queue.id(), queue.address.clone(), queue.name().clone());
+            self.authorize_queue(from, open.session, Permission::Consume, &address, &name)?;
+            return Ok(id);
         }
         let (id, routing) =
             self.address_for_use(from, open.session, &open.address, open.routing, turn)?;
@@ -147,11 +151,17 @@ impl Engine {
                 .get(**queue)
                 .is_some_and(|queue| queue.routing() == RoutingType::Anycast)
         };
-        if let Some(queue) = address.queues.iter().find(is_anycast) {
-            return Ok(*queue);
-        }
-        if !address.settings.auto_create_queues {
+        let existing = address.queues.iter().find(is_anycast).copied();
+        if existing.is_none() && !address.settings.auto_create_queues {
             return Err(Refusal::QueueMissing(open.address.clone()));
+        }
+        let name = existing
+            .and_then(|id| self.state.queues.get(id))
+            .map_or_else(|| open.address.clone(), |queue| queue.name().clone());
+        let permission = Permission::Consume;
+        self.authorize_queue(from, open.session, permission, &open.address, &name)?;
+        if let Some(existing) = existing {
+            return Ok(existing);
         }
         self.auto_create_queue(
             from,
@@ -178,6 +188,8 @@ impl Engine {
                 shared,
             } => (queue.clone(), *durable, *shared),
         };
+        let permission = Permission::Consume;
+        self.authorize_queue(from, open.session, permission, &open.address, &name)?;
         if let Some(existing) = self.state.queues.named(&name) {
             let same =
                 existing.address_id() == address && *existing.record.filter == *open.selector;
@@ -194,7 +206,18 @@ impl Engine {
         } else {
             Permission::CreateNonDurableQueue
         };
-        self.authorize(from, open.session, permission, &open.address)?;
+        self.authorize_queue(from, open.session, permission, &open.address, &name)?;
+        let settings = self
+            .state
+            .addresses
+            .get(address)
+            .map(|of| of.settings.clone());
+        let defaults = settings.as_ref().map(|settings| QueueOptions {
+            max_consumers: settings.default_max_consumers,
+            purge_on_no_consumers: settings.default_purge_on_no_consumers,
+            enabled: true,
+        });
+        let defaults = defaults.unwrap_or_default();
         let new = NewQueue {
             name,
             address,
@@ -202,8 +225,12 @@ impl Engine {
             filter: open.selector.as_str().into(),
             user: self.user_of(from, open.session),
             options: QueueOptions {
-                max_consumers: (!shared).then_some(1),
-                ..QueueOptions::default()
+                max_consumers: if shared {
+                    defaults.max_consumers
+                } else {
+                    Some(1)
+                },
+                ..defaults
             },
             durable,
             auto_created: false,
@@ -225,9 +252,12 @@ impl Engine {
         else {
             return;
         };
-        let queue = self.state.queues.get_mut(queue_id);
-        if let Some(consumer) = queue.and_then(|queue| queue.consumers.get_mut(&(from, id))) {
+        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+            return;
+        };
+        if let Some(consumer) = queue.consumers.get_mut(&(from, id)) {
             consumer.add_credit(credit);
+            queue.changed((from, id));
             self.mark_dirty(queue_id);
         }
     }
@@ -245,10 +275,11 @@ impl Engine {
         let Some(queue) = self.state.queues.get_mut(queue_id) else {
             return;
         };
-        let Some(mut consumer) = queue.consumers.remove(&key) else {
+        let Some(mut consumer) = queue.remove_consumer(key) else {
             return;
         };
         let unsettled = consumer.unsettled.drain();
+        queue.no_local_of = None;
         let last = queue.consumers.is_empty();
         let (temporary, purge) = (queue.temporary, queue.options.purge_on_no_consumers);
         if last {

@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 
 use crate::storage::record::DuplicateIdRecord;
 
 /// The caches of all addresses.
+///
+/// *Invariant*: `by_sequence` has the sequences of all caches and no others.
 #[derive(Debug, Default)]
 pub struct DuplicateIdCaches {
     by_address: BTreeMap<Arc<str>, DuplicateIdCache>,
+    /// The address of each sequence, for the log's cleaning, which knows nothing else of an id.
+    by_sequence: FxHashMap<u64, Arc<str>>,
 }
 
 /// The ids seen on one address, the oldest forgotten first.
@@ -39,10 +44,13 @@ impl DuplicateIdCaches {
         mut forgotten: impl FnMut(u64),
     ) {
         let cache = self.by_address.entry(record.address.clone()).or_default();
+        self.by_sequence
+            .insert(record.sequence, record.address.clone());
         if let Some(older) = cache.by_id.insert(record.id.clone(), record.sequence)
             && older != record.sequence
         {
             cache.by_age.remove(&older);
+            self.by_sequence.remove(&older);
             forgotten(older);
         }
         cache.by_age.insert(record.sequence, record.id.clone());
@@ -51,14 +59,17 @@ impl DuplicateIdCaches {
                 break;
             };
             cache.by_id.remove(&id);
+            self.by_sequence.remove(&sequence);
             forgotten(sequence);
         }
     }
 
     /// Forgets an address; calls `forgotten` with the sequence of each of its ids.
-    pub(crate) fn remove(&mut self, address: &str, forgotten: impl FnMut(u64)) {
-        if let Some(cache) = self.by_address.remove(address) {
-            cache.by_age.into_keys().for_each(forgotten);
+    pub(crate) fn remove(&mut self, address: &str, mut forgotten: impl FnMut(u64)) {
+        let cache = self.by_address.remove(address).unwrap_or_default();
+        for sequence in cache.by_age.into_keys() {
+            self.by_sequence.remove(&sequence);
+            forgotten(sequence);
         }
     }
 
@@ -73,6 +84,7 @@ impl DuplicateIdCaches {
                 let keep = belongs(address, *sequence);
                 if !keep {
                     cache.by_id.remove(id);
+                    self.by_sequence.remove(sequence);
                     forgotten(*sequence);
                 }
                 keep
@@ -83,13 +95,12 @@ impl DuplicateIdCaches {
 
     /// The entry of that sequence, to be written again.
     pub(crate) fn record(&self, sequence: u64) -> Option<DuplicateIdRecord> {
-        self.by_address.iter().find_map(|(address, cache)| {
-            let id = cache.by_age.get(&sequence)?.clone();
-            Some(DuplicateIdRecord {
-                address: address.clone(),
-                id,
-                sequence,
-            })
+        let address = self.by_sequence.get(&sequence)?;
+        let id = self.by_address.get(address)?.by_age.get(&sequence)?;
+        Some(DuplicateIdRecord {
+            address: address.clone(),
+            id: id.clone(),
+            sequence,
         })
     }
 
@@ -129,5 +140,9 @@ mod tests {
         );
         assert!(!caches.contains("b", b"y"));
         assert_eq!(caches.record(3), Some(record("z", 3)));
+        assert_eq!(caches.record(1), None);
+        caches.remove("a", |s| forgotten.push(s));
+        assert_eq!(forgotten, [1, 2, 3]);
+        assert!(caches.by_sequence.is_empty());
     }
 }

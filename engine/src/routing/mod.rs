@@ -72,7 +72,8 @@ impl Engine {
             self.wait_for_everything(from, turn);
             return Ok(());
         }
-        let routed = self.route(send.message, target, send.routing, turn);
+        let message = self.stamped(send.message, from, session, target, turn.now.wall);
+        let routed = self.route(message, target, send.routing, Some(from), turn);
         let mut unit = Unit::new();
         routed.records(&mut unit);
         let sync = self.settings.sync_non_transactional;
@@ -133,10 +134,47 @@ impl Engine {
             return false;
         };
         match routing {
-            Some(RoutingType::Anycast) => address.record.anycast && !address.queues.is_empty(),
             Some(RoutingType::Multicast) => address.record.multicast,
-            None => !address.record.anycast || !address.queues.is_empty(),
+            None if !address.record.anycast => true,
+            Some(RoutingType::Anycast) | None => address.queues.iter().any(|queue| {
+                let queue = self.state.queues.get(*queue);
+                queue.is_some_and(|queue| queue.routing() == RoutingType::Anycast)
+            }),
         }
+    }
+
+    /// The message with what the broker says of it: who sent it (`populate-validated-user`) and when it came
+    /// (`enable-ingress-timestamp`), whatever its sender said of that.
+    pub(crate) fn stamped(
+        &self,
+        mut message: Message,
+        from: ConnectionId,
+        session: SessionId,
+        target: Target,
+        wall: u64,
+    ) -> Message {
+        let address = self.state.addresses.get(target.address);
+        let arrival = address.is_some_and(|address| address.settings.enable_ingress_timestamp);
+        let user = self.settings.populate_validated_user;
+        if !arrival && !user {
+            return message;
+        }
+        let mut replaced: SmallVec<[&str; 2]> = SmallVec::new();
+        replaced.extend(user.then_some(properties::VALIDATED_USER));
+        replaced.extend(arrival.then_some(properties::INGRESS_TIMESTAMP));
+        let mut stamped = message.properties.without(&replaced);
+        let user = user
+            .then(|| self.user_of(from, session))
+            .filter(|user| !user.is_empty());
+        if let Some(user) = user {
+            stamped.push(properties::VALIDATED_USER, Value::Text(&user));
+        }
+        if arrival {
+            let wall = i64::try_from(wall).unwrap_or(i64::MAX);
+            stamped.push(properties::INGRESS_TIMESTAMP, Value::Long(wall));
+        }
+        message.properties = stamped.finish();
+        message
     }
 
     /// Whether the address has seen the message's duplicate id.
@@ -145,12 +183,36 @@ impl Engine {
             .is_some_and(|id| self.state.duplicates.contains(address_of(message), &id))
     }
 
-    /// Gives a message its id and decides where it goes.
+    /// Gives a message its id and decides where it goes; if nowhere, perhaps to the dead-letter address.
     pub(crate) fn route(
+        &mut self,
+        message: Message,
+        target: Target,
+        routing: Option<RoutingType>,
+        from: Option<ConnectionId>,
+        turn: &mut Turn<'_>,
+    ) -> Routed {
+        let routed = self.route_to(message, target, routing, from, turn);
+        if !routed.logged.is_empty() || !routed.volatile.is_empty() {
+            return routed;
+        }
+        let address = self.state.addresses.get(target.address);
+        if address.is_some_and(|address| address.settings.send_to_dla_on_no_route)
+            && let Some(dead) = self.dead_letter_of(&routed.message, target.address, turn)
+        {
+            let duplicate = routed.duplicate;
+            return Routed { duplicate, ..dead };
+        }
+        routed
+    }
+
+    /// Gives a message its id and decides where it goes, which may be nowhere.
+    pub(crate) fn route_to(
         &mut self,
         mut message: Message,
         target: Target,
         routing: Option<RoutingType>,
+        from: Option<ConnectionId>,
         turn: &mut Turn<'_>,
     ) -> Routed {
         message.id = MessageId(self.new_id(turn));
@@ -174,14 +236,9 @@ impl Engine {
                 id,
                 sequence: message.id.0,
             });
-        let queues = self.choose(&message, target, routing);
+        let queues = self.choose(&message, target, routing, from);
         if queues.is_empty() {
             self.note_unrouted(target.address, turn);
-            if settings.is_some_and(|settings| settings.send_to_dla_on_no_route)
-                && let Some(dead) = self.dead_letter_of(&message, target.address, turn)
-            {
-                return dead;
-            }
         } else if let Some(address) = self.state.addresses.get_mut(target.address) {
             address.routed += 1;
         }
@@ -207,6 +264,7 @@ impl Engine {
         message: &Message,
         target: Target,
         routing: Option<RoutingType>,
+        from: Option<ConnectionId>,
     ) -> SmallVec<[QueueId; 1]> {
         let mut chosen = SmallVec::new();
         if let Some(queue) = target.queue {
@@ -225,8 +283,9 @@ impl Engine {
             let Some(queue) = self.state.queues.get(*id) else {
                 continue;
             };
-            if routing.is_some_and(|routing| routing != queue.routing()) || !queue.accepts(message)
-            {
+            let other_type = routing.is_some_and(|routing| routing != queue.routing());
+            let unwanted = from.is_some() && queue.no_local_of == from;
+            if other_type || unwanted || !queue.accepts(message) {
                 continue;
             }
             match queue.routing() {
@@ -341,7 +400,8 @@ pub(crate) fn duplicate_id(message: &Message) -> Option<Bytes> {
     }
 }
 
-/// Expiry as the address settings bound it (manual, chapter Message Expiry).
+/// Expiry as the address settings bound it: a delay rules alone, without one the maximum and the minimum do (manual,
+/// chapter Message Expiry).
 fn limit_expiration(message: &mut Message, settings: &AddressSettings, wall: u64) {
     let after = |delay: std::time::Duration| {
         wall.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
@@ -349,9 +409,9 @@ fn limit_expiration(message: &mut Message, settings: &AddressSettings, wall: u64
     if settings.no_expiry {
         message.expiration = 0;
     } else if message.expiration == 0 {
-        let given = settings.expiry_delay.or(settings.max_expiry_delay);
-        message.expiration = given.map_or(0, after);
-    } else {
+        let bounds = settings.max_expiry_delay.or(settings.min_expiry_delay);
+        message.expiration = settings.expiry_delay.or(bounds).map_or(0, after);
+    } else if settings.expiry_delay.is_none() {
         if let Some(min) = settings.min_expiry_delay {
             message.expiration = message.expiration.max(after(min));
         }

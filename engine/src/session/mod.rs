@@ -48,8 +48,8 @@ impl Session {
         }
     }
 
-    /// Lets pass what the security settings grant (manual, chapter Authentication & Authorization): the most specific
-    /// match of the FQQN, else of the address, and nothing else.
+    /// Lets pass what the security settings grant (manual, chapter Authentication & Authorization): those written for
+    /// this very FQQN, else the most specific match of the address, and nothing else.
     ///
     /// # Errors
     /// No role of the user has the permission there.
@@ -70,7 +70,7 @@ impl Session {
             return Ok(());
         }
         let (address, queue) = split_fqqn(name);
-        let of_queue = queue.and_then(|_| settings.security.most_specific(name));
+        let of_queue = queue.and_then(|_| settings.security.exact(name));
         let permissions = of_queue.or_else(|| settings.security.most_specific(address));
         if permissions
             .is_some_and(|permissions| permissions.allows(permission, &self.identity.roles))

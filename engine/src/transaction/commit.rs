@@ -8,7 +8,7 @@ use crate::command::{Outcome, Send};
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
 use crate::id::{ConnectionId, SessionId, Ticket, TransactionId};
-use crate::routing::{self, Routed};
+use crate::routing::{self, Routed, Target};
 
 impl Engine {
     /// A client begins a transaction.
@@ -24,18 +24,26 @@ impl Engine {
         let Some(client) = self.clients.get_mut(&from) else {
             return;
         };
-        if client.transactions.len() >= limit {
-            self.answer(
-                from,
-                None,
-                Err(Refusal::LimitReached("open transactions of one connection")),
-                turn,
-            );
+        let refusal = if client.transactions.len() >= limit {
+            Refusal::LimitReached("open transactions of one connection")
+        } else if client.transactions.contains_key(&id) {
+            Refusal::TransactionOpen
+        } else {
+            let transaction = Transaction::new(session, deadline);
+            client.transactions.insert(id, transaction);
+            self.transaction_deadlines.insert((deadline, from, id));
             return;
-        }
-        client
-            .transactions
-            .insert(id, Transaction::new(session, deadline));
+        };
+        self.answer(from, None, Err(refusal), turn);
+    }
+
+    /// Takes an open transaction out of its client's hands.
+    fn take_transaction(&mut self, from: ConnectionId, id: TransactionId) -> Option<Transaction> {
+        let client = self.clients.get_mut(&from)?;
+        let transaction = client.transactions.remove(&id)?;
+        let deadline = (transaction.deadline, from, id);
+        self.transaction_deadlines.remove(&deadline);
+        Some(transaction)
     }
 
     /// A client sends a message inside a transaction: checked now, carried out at commit.
@@ -64,17 +72,19 @@ impl Engine {
             return Err(refusal);
         }
         let size = send.message.size();
-        self.add_operation(from, transaction, Operation::Send(send), size)
+        let open = self.room_in_transaction(from, transaction, size)?;
+        open.bytes += size;
+        open.operations.push(Operation::Send(send));
+        Ok(())
     }
 
-    /// Adds an operation to an open transaction, within its bounds.
-    pub(crate) fn add_operation(
+    /// The open transaction, if one more operation with so many bytes of messages fits into it; else it has failed.
+    pub(crate) fn room_in_transaction(
         &mut self,
         from: ConnectionId,
         id: TransactionId,
-        operation: Operation,
         bytes: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<&mut Transaction, Refusal> {
         let limits = self.settings.limits;
         let client = self
             .clients
@@ -86,14 +96,12 @@ impl Engine {
             .ok_or(Refusal::Unknown("transaction"))?;
         let full = open.operations.len() >= limits.transaction_operations
             || open.bytes + bytes > limits.transaction_bytes;
-        if full && matches!(operation, Operation::Send(_)) {
+        if full {
             let refusal = Refusal::LimitReached("size of one transaction");
             open.failed = Some(refusal.clone());
             return Err(refusal);
         }
-        open.bytes += bytes;
-        open.operations.push(operation);
-        Ok(())
+        Ok(open)
     }
 
     /// A client commits: all or nothing.
@@ -104,11 +112,7 @@ impl Engine {
         ticket: Option<Ticket>,
         turn: &mut Turn<'_>,
     ) {
-        let taken = self
-            .clients
-            .get_mut(&from)
-            .and_then(|client| client.transactions.remove(&id));
-        let Some(transaction) = taken else {
+        let Some(transaction) = self.take_transaction(from, id) else {
             self.answer(from, ticket, Err(Refusal::Unknown("transaction")), turn);
             return;
         };
@@ -117,10 +121,16 @@ impl Engine {
                 self.undo(from, transaction, turn);
                 Err(refusal)
             }
-            None => {
-                self.carry_out(from, transaction, turn);
-                Ok(())
-            }
+            None => match self.targets(from, &transaction, turn) {
+                Ok(targets) => {
+                    self.carry_out(from, transaction, targets, turn);
+                    Ok(())
+                }
+                Err(refusal) => {
+                    self.undo(from, transaction, turn);
+                    Err(refusal)
+                }
+            },
         };
         self.answer(from, ticket, end, turn);
     }
@@ -146,7 +156,34 @@ impl Engine {
         None
     }
 
-    fn carry_out(&mut self, from: ConnectionId, transaction: Transaction, turn: &mut Turn<'_>) {
+    /// Where the sends of a transaction go, in their order. The addresses were there when it sent; those deleted since
+    /// are made again, or nothing of the transaction happens.
+    fn targets(
+        &mut self,
+        from: ConnectionId,
+        transaction: &Transaction,
+        turn: &mut Turn<'_>,
+    ) -> Result<Vec<Target>, Refusal> {
+        let sends = transaction
+            .operations
+            .iter()
+            .filter_map(|operation| match operation {
+                Operation::Send(send) => Some(send),
+                Operation::Settle { .. } => None,
+            });
+        sends
+            .map(|send| self.target(from, transaction.session, send, turn))
+            .collect()
+    }
+
+    fn carry_out(
+        &mut self,
+        from: ConnectionId,
+        transaction: Transaction,
+        targets: Vec<Target>,
+        turn: &mut Turn<'_>,
+    ) {
+        let mut targets = targets.into_iter();
         let session = transaction.session;
         let mut unit = Unit::new();
         let mut routed: Vec<Routed> = Vec::new();
@@ -154,12 +191,12 @@ impl Engine {
         for operation in transaction.operations {
             match operation {
                 Operation::Send(send) => {
-                    // Its address was there when it was sent; one deleted since is made again or the send is lost with it.
-                    if let Ok(target) = self.target(from, session, &send, turn) {
-                        let one = self.route(send.message, target, send.routing, turn);
-                        one.records(&mut unit);
-                        routed.push(one);
-                    }
+                    let target = targets.next().expect("one for each send");
+                    let wall = turn.now.wall;
+                    let message = self.stamped(send.message, from, session, target, wall);
+                    let one = self.route(message, target, send.routing, Some(from), turn);
+                    one.records(&mut unit);
+                    routed.push(one);
                 }
                 Operation::Settle {
                     queue,
@@ -195,11 +232,8 @@ impl Engine {
         ticket: Option<Ticket>,
         turn: &mut Turn<'_>,
     ) {
-        let taken = self
-            .clients
-            .get_mut(&from)
-            .and_then(|client| client.transactions.remove(&id));
-        let end = taken
+        let end = self
+            .take_transaction(from, id)
             .map(|transaction| self.undo(from, transaction, turn))
             .ok_or(Refusal::Unknown("transaction"));
         self.answer(from, ticket, end, turn);
@@ -218,15 +252,10 @@ impl Engine {
 
     /// Rolls back what has been open for too long; its commit will be refused.
     pub(crate) fn time_out_transactions(&mut self, turn: &mut Turn<'_>) {
-        let mut late = Vec::new();
-        for (client, state) in &self.clients {
-            let open = state.transactions.iter();
-            late.extend(
-                open.filter(|(_, t)| t.deadline <= turn.now.monotonic)
-                    .map(|(id, _)| (*client, *id)),
-            );
-        }
-        for (client, id) in late {
+        while let Some((deadline, client, id)) = self.transaction_deadlines.first().copied() {
+            if deadline > turn.now.monotonic {
+                break;
+            }
             self.rollback_transaction(client, id, None, turn);
         }
     }

@@ -25,6 +25,7 @@ pub(crate) fn fault(refusal: &Refusal) -> Fault {
         | Refusal::DuplicateId(_)
         | Refusal::AddressFull(_)
         | Refusal::InvalidName(_)
+        | Refusal::TransactionOpen
         | Refusal::Unknown(_)
         | Refusal::LimitReached(_)
         | Refusal::Stopping

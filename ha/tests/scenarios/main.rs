@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A node driven by hand: situation → outcome.
+
+mod access;
+mod addresses;
+mod basics;
+mod broker;
+mod expiry;
+mod load;
+mod transactions;
+mod undelivered;
