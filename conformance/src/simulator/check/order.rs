@@ -19,7 +19,8 @@ pub fn on_delivery(
     let seen = model
         .copy(uid, place)
         .is_some_and(|copy| copy.deliveries > 0);
-    let disturbed = uid.0 < model.places[place.0].disturbed_below;
+    let on = &model.places[place.0];
+    let disturbed = on.closing > 0 || uid.0 < on.disturbed_below;
     if redelivered || seen || disturbed || message.retried || message.sending.due.is_some() {
         return Ok(());
     }

@@ -187,6 +187,11 @@ impl Model {
         if !self.is_live(self.subscriptions[subscription.0].connection) {
             return;
         }
+        if self.subscriptions[subscription.0].live {
+            let place = self.subscriptions[subscription.0].place;
+            self.subscriptions[subscription.0].closing = true;
+            self.places[place.0].closing += 1;
+        }
         self.let_go(subscription);
         let place = self.subscriptions[subscription.0].place;
         if delete || self.places[place.0].kind == Kind::Temporary {
@@ -196,7 +201,11 @@ impl Model {
 
     /// The broker has certainly let go of what the subscription held.
     pub fn unsubscribed(&mut self, subscription: SubscriptionId) {
-        self.disturb(self.subscriptions[subscription.0].place);
+        let place = self.subscriptions[subscription.0].place;
+        if std::mem::take(&mut self.subscriptions[subscription.0].closing) {
+            self.places[place.0].closing -= 1;
+        }
+        self.disturb(place);
     }
 
     /// A message has arrived at a subscription of a live connection. Says whether the client is to deal with it; what
@@ -340,12 +349,11 @@ impl Model {
         }
         let next = self.messages.len();
         for subscription in self.connections[connection.0].subscriptions.clone() {
-            let subscription = &self.subscriptions[subscription.0];
-            let place = subscription.place;
-            if subscription.mode == AckMode::Auto {
-                self.places[place.0].lost_below = next;
+            let subscribed = &self.subscriptions[subscription.0];
+            if subscribed.mode == AckMode::Auto {
+                self.places[subscribed.place.0].lost_below = next;
             }
-            self.disturb(place);
+            self.unsubscribed(subscription);
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Place {
     pub consumed: bool,
     /// How many consumers of it ended without a goodbye; each may have taken unseen deliveries with it.
     pub breaks: u32,
+    /// How many consumers of it are on their way out.
+    pub closing: u32,
     /// Messages sent before this one may have been handed out and given back, so their order is not promised.
     pub disturbed_below: usize,
     /// Messages sent before this one may have been lost on the way to an automatic consumer.
@@ -47,6 +49,7 @@ impl Place {
             deleted: false,
             consumed: false,
             breaks: 0,
+            closing: 0,
             disturbed_below: 0,
             lost_below: 0,
         }

@@ -37,6 +37,8 @@ pub struct Subscription {
     pub selector: Option<Shade>,
     /// Nothing has ended it yet.
     pub live: bool,
+    /// Its end was asked for, and what it held may go back at any moment.
+    pub closing: bool,
     /// The last one seen, in its producer's order, by producer and priority.
     pub last: BTreeMap<(ConnectionNumber, u8), u64>,
 }
@@ -55,6 +57,7 @@ impl Subscription {
             mode,
             selector,
             live: true,
+            closing: false,
             last: BTreeMap::new(),
         }
     }
