@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hind_config::acceptors::{Acceptor, Protocol as Word};
 use hind_config::{Position, Settings};
@@ -70,6 +71,7 @@ pub fn options(
     options.journal = settings.persistence_enabled.then(|| journal(settings));
     options.disk_scan_period = settings.limits.disk_scan_period;
     options.signals = true;
+    options.lock_patience = Duration::from_secs(10);
     options.login.cache_size =
         usize::try_from(settings.security.authentication_cache_size).unwrap_or(usize::MAX);
     options.login.cache_for = settings.security.invalidation_interval;

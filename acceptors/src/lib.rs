@@ -13,6 +13,7 @@
 pub mod acceptor;
 pub mod assembly;
 pub mod broker;
+mod caretaker;
 pub mod connection;
 pub mod host;
 pub mod options;

@@ -30,13 +30,16 @@ pub struct BrokerOptions {
     pub directories: Directories,
     /// How the journal is written; `None` when `persistence-enabled` is false.
     pub journal: Option<JournalOptions>,
+    /// How long to wait for a data directory that another process has locked.
+    pub lock_patience: Duration,
     /// Where `STOP_ME` and `KILL_ME` may appear.
     pub marker_directory: Option<PathBuf>,
     /// Whether `KILL_ME` is obeyed (`run --allow-kill`).
     pub kill_allowed: bool,
     /// How often the disk is measured; `None` for never.
     pub disk_scan_period: Option<Duration>,
-    /// Whether SIGTERM and SIGINT stop the broker.
+    /// Whether the process is the broker's own: SIGTERM and SIGINT stop it, and it takes all the file descriptors it may
+    /// have.
     pub signals: bool,
     /// Who checks logins, and how.
     pub login: LoginOptions,
@@ -60,6 +63,7 @@ impl BrokerOptions {
             modules: Vec::new(),
             directories: Directories::default(),
             journal: None,
+            lock_patience: Duration::ZERO,
             marker_directory: None,
             kill_allowed: false,
             disk_scan_period: None,

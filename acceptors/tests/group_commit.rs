@@ -24,6 +24,8 @@ fn a_lone_writer_never_waits_and_a_crowd_waits_less_than_a_sync() {
     assert_eq!(pace.advice(), None, "one writer, waiting for its answer");
     pace.learn(1, 1, sync);
     assert_eq!(pace.advice(), Some((2, sync / 2)), "two that take turns");
+    pace.learn(0, 9, Duration::from_micros(5));
+    assert_eq!(pace.advice(), Some((2, sync / 2)), "a write without sync");
     pace.learn(5, 3, Duration::from_millis(20));
     assert_eq!(pace.advice(), Some((8, Duration::from_micros(500))));
     pace.learn(5, 3, Duration::from_micros(10));

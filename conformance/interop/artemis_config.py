@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A broker.xml that a real Artemis 2.44 `create` wrote starts unchanged, and a STOMP client is served.
 
-The file binds Artemis's default ports; where one of them is taken, the ports alone are shifted, and a line says so.
+What is not built yet and must not be ignored (`create --ping`) keeps the broker from starting, by line. The file binds Artemis's default ports; where one of them is taken, the ports alone are shifted, and a line says so.
 """
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,11 +23,27 @@ def shifted(xml, offset):
     return xml
 
 
+def refuses_network_checks(program):
+    """`create --ping` writes the checks; `run` ends with status 1 and names the lines they stand on."""
+    broker = Broker(program, create_flags=["--ping", "10.0.0.1"])
+    broker.start = lambda: None
+    with broker:
+        xml = (broker.instance / "etc" / "broker.xml").read_text(encoding="utf-8").splitlines()
+        line = next(number for number, text in enumerate(xml, 1) if "<network-check-list>10.0.0.1<" in text)
+        run = [str(broker.instance / "bin" / "artemis"), "run"]
+        ended = subprocess.run(run, capture_output=True, text=True, timeout=30, check=False)
+        said = ended.stdout + ended.stderr
+        assert ended.returncode == 1, f"status {ended.returncode}: {said}"
+        assert re.search(rf"broker\.xml:{line}\b.*network-check-list.*not built yet", said), f"line {line} is not named: {said}"
+    print(f"ok  an isolation check that is not built yet keeps the broker from starting and is named (line {line})")
+
+
 def main():
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--xml", type=Path, default=RECORDED)
     options = parser.parse_args()
     limit_time(options.seconds)
+    refuses_network_checks(options.hind)
     recorded = options.xml.read_text(encoding="utf-8")
     taken = [port for port in DEFAULT_PORTS.values() if not can_bind(port)]
     broker = Broker(options.hind, offset=None if taken else 0)

@@ -3,15 +3,18 @@
 """The conversation that the README types by hand: line by line, as a terminal sends it.
 
 CONNECT, SUBSCRIBE, SEND with a receipt, MESSAGE, ACK — with `\\n` as nc sends it and `\\r\\n` as telnet does,
-with blank lines before a frame, and with `^@` on a line of its own.
+with blank lines before a frame, and with `^@` on a line of its own. Then the README's own lines, as they stand there.
 """
 
+import re
 import sys
 import time
+from pathlib import Path
 
 from broker import Broker, arguments, limit_time
 from raw_stomp import RawStomp
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 CONNECT = ["CONNECT", "accept-version:1.2", "host:localhost", "", "^@"]
 SUBSCRIBE = ["SUBSCRIBE", "id:0", "destination:{queue}", "subscription-type:ANYCAST", "ack:client-individual", "receipt:subscribed", "", "^@"]
 SEND = ["SEND", "destination:{queue}", "destination-type:ANYCAST", "persistent:true", "receipt:sent", "", "hello", "^@"]
@@ -63,6 +66,36 @@ def nothing_left(port, queue):
         assert client.expect("MESSAGE")[2] == b"sentinel"
 
 
+def readme_blocks():
+    """The indented blocks of the README's typed conversation: what is typed first, and the ACK."""
+    chapter = README.read_text(encoding="utf-8").split("typed by hand", 1)[1]
+    blocks, block = [], []
+    for line in chapter.splitlines():
+        if line.startswith("    "):
+            block.append(line[4:])
+        elif not line and block:
+            block.append("")
+        elif block:
+            blocks.append(block)
+            block = []
+        if len(blocks) == 2:
+            return [(block if block[-1] else block[:-1]) for block in blocks]
+    raise AssertionError("the README has no typed conversation of two blocks")
+
+
+def as_in_the_readme(port, end_of_line):
+    first, acknowledgement = readme_blocks()
+    with RawStomp(port) as client:
+        type_lines(client, first, end_of_line)
+        client.expect("CONNECTED", version="1.2")
+        frames = dict((frame[0], frame) for frame in (client.frame(), client.frame()) if frame)
+        assert set(frames) == {"RECEIPT", "MESSAGE"}, f"after SEND came {frames}"
+        assert frames["MESSAGE"][2].strip() == b"Hello", frames
+        ack = frames["MESSAGE"][1]["ack"]
+        type_lines(client, [re.sub(r"^id:\(.*\)$", lambda _: f"id:{ack}", line) for line in acknowledgement], end_of_line)
+        client.expect("RECEIPT")
+
+
 def main():
     options = arguments(__doc__.splitlines()[0]).parse_args()
     limit_time(options.seconds)
@@ -73,6 +106,9 @@ def main():
             conversation(port, queue, end_of_line, blank_lines)
             nothing_left(port, queue)
             print(f"ok  typed like {name}")
+        for name, end_of_line in [("nc", "\n"), ("telnet", "\r\n")]:
+            as_in_the_readme(port, end_of_line)
+            print(f"ok  the README's lines, as {name} sends them")
         broker.assert_alive()
 
 

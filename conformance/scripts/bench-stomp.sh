@@ -9,6 +9,7 @@
 #   ARTEMIS_HOME      an unpacked Apache Artemis: measured in turns with Hind, in the same minutes; the ratio is printed
 #   ROUNDS            how often each broker is measured (2)
 #   RECOVERY_MESSAGES how many 1 KiB messages the recovered journal holds (1000000; 0 leaves it out)
+#   COLD              1: recovery is measured without the page cache, too; drops the whole machine's
 #   HIND              the program (target/release/hind)
 
 set -euo pipefail
@@ -61,8 +62,9 @@ status_mib() { awk -v field="$2:" '$1 == field { printf "%.1f", $2 / 1024 }' "/p
 
 # measure NAME: the STOMP scenarios, one JSON line each.
 measure() {
+    # The suite's own status says whether its last scenario was wanted; a run that is not complete is left out of the table.
     (cd "$scratch/bench" && OUT="$results/$1.jsonl" timeout 200 ./suite.sh "$1" "${pids[$1]}" stomp \
-        stomp="127.0.0.1:$(stomp_port "$1")" user=a pass=a only='^(warmup-stomp|a1-sync|a2-win200|c-np100)$')
+        stomp="127.0.0.1:$(stomp_port "$1")" user=a pass=a only='^(warmup-stomp|a1-sync|a2-win200|c-np100)$') || true
 }
 
 # ports NAME: the five acceptors' ports, comma separated.
@@ -95,6 +97,7 @@ recovery() {
     du -sh "$scratch/$name/data" | awk '{ print "data folder: " $1 }'
     for kind in warm warm cold; do
         if [[ $kind == cold ]]; then
+            [[ ${COLD:-} == 1 ]] || { echo "cold: skipped, COLD=1 drops the page cache of this machine for it"; continue; }
             sync
             { echo 3 >/proc/sys/vm/drop_caches; } 2>/dev/null || { echo "cold: skipped, the page cache cannot be dropped here"; continue; }
         else
@@ -122,7 +125,7 @@ cp -r "$bench" "$scratch/bench"
 (cd "$scratch/bench" && go build -o mqload .)
 
 heading "raw fdatasync of this disk"
-"$hind" perf-journal 2>&1 | head -40 || true
+"$hind" perf-journal --journal "$scratch" --block-size 1024 2>&1 | head -40 || true
 
 brokers=(hind)
 create hind "$hind" 1111
@@ -137,7 +140,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
         start "$broker"
         measure "$broker"
         # The second time in one process counts for a JVM: the compiler has seen the code.
-        [[ $broker == artemis ]] && measure "$broker"
+        if [[ $broker == artemis ]]; then measure "$broker"; fi
         stop "$broker"
     done
 done
@@ -147,7 +150,7 @@ python3 "$scratch/bench/table.py" "$results"/*.jsonl
 python3 conformance/scripts/ratio.py "$results"
 
 heading "raw fdatasync of this disk, again"
-"$hind" perf-journal 2>&1 | head -40 || true
+"$hind" perf-journal --journal "$scratch" --block-size 1024 2>&1 | head -40 || true
 
 heading "start of an existing instance"
 for broker in "${brokers[@]}"; do startup "$broker"; done

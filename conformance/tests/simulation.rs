@@ -82,8 +82,8 @@ fn five_hundred_seeds_break_no_promise_and_meet_everything() {
     if let Some((_, text)) = outcome.failure {
         panic!("{text}");
     }
-    println!("{}", outcome.counters);
-    println!(
+    eprintln!("{}", outcome.counters);
+    eprintln!(
         "{} seeds in {:.1} s",
         outcome.passed,
         began.elapsed().as_secs_f64()
@@ -154,7 +154,7 @@ fn planted_bugs_are_found() {
             .lines()
             .rfind(|line| line.starts_with("seed "))
             .unwrap_or_default();
-        println!("{planted:?}: {verdict}");
+        eprintln!("{planted:?}: {verdict}");
         assert!(
             seeds::run_one(seed, None).is_ok(),
             "without the bug the seed passes"

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -16,6 +17,34 @@ pub struct LockFile {
 }
 
 impl LockFile {
+    /// As [`LockFile::lock`], but as long as `patience` allows: a process that was killed with gigabytes in its hands
+    /// takes the kernel a second or two to bury. `waiting` is told once whom it waits for.
+    ///
+    /// # Errors
+    /// As [`LockFile::lock`].
+    pub fn lock_within(
+        directory: &Path,
+        patience: Duration,
+        mut waiting: impl FnMut(&io::Error),
+    ) -> io::Result<Self> {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let began = Instant::now();
+        let mut first = true;
+        loop {
+            match Self::lock(directory) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && began.elapsed() < patience =>
+                {
+                    if std::mem::take(&mut first) {
+                        waiting(&error);
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// Locks `server.lock` in `directory`, creating it if it is missing; its content is not touched.
     ///
     /// # Errors
@@ -33,10 +62,13 @@ impl LockFile {
             })?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
-            Err(Errno::WOULDBLOCK) => Err(io::Error::other(match holder(&file) {
-                Some(pid) => format!("{} is locked by process {pid}", path.display()),
-                None => format!("{} is locked by another process", path.display()),
-            })),
+            Err(Errno::WOULDBLOCK) => Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                match holder(&file) {
+                    Some(pid) => format!("{} is locked by process {pid}", path.display()),
+                    None => format!("{} is locked by another process", path.display()),
+                },
+            )),
             Err(error) => Err(io::Error::other(format!(
                 "cannot lock {}: {error}",
                 path.display()

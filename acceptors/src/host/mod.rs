@@ -14,6 +14,7 @@ pub mod login_modules;
 pub mod mailbox;
 pub mod markers;
 pub mod quota;
+pub mod signals;
 pub mod turn;
 pub mod watchdog;
 

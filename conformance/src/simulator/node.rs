@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hind_engine::command::Command;
@@ -15,7 +16,7 @@ use hind_engine::notice::Notice;
 use hind_engine::protocol::{Close, Connection as _, Login, Outbound};
 use hind_engine::security::user::Identity;
 use hind_engine::storage::request::{Completion, Request};
-use hind_engine::time::Now;
+use hind_engine::time::{Instant, Now};
 use hind_ha::effect::{Door, Effects};
 use hind_ha::input::{DiskUsage, Input, Operation};
 use hind_ha::{Node, Seed};
@@ -46,7 +47,19 @@ struct Socket {
     link: LinkId,
     machine: hind_stomp::Connection,
     input: BytesMut,
+    /// When the host gives up on a client that has not said who it is (`handshake-timeout`).
+    patience: Instant,
 }
+
+impl Socket {
+    /// When something is due: the machine's own deadline, which it has from CONNECT on, or the end of patience.
+    fn deadline(&self) -> Instant {
+        self.machine.deadline().unwrap_or(self.patience)
+    }
+}
+
+/// How long a client may take to say who it is.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One process for its whole life.
 #[derive(Debug)]
@@ -115,14 +128,14 @@ impl Process {
     pub fn accept(&mut self, now: Now, id: ConnectionId, link: LinkId) {
         let machine = hind_stomp::Connection::new(self.options.clone(), id);
         let input = BytesMut::new();
-        self.sockets.insert(
-            id,
-            Socket {
-                link,
-                machine,
-                input,
-            },
-        );
+        let patience = now.monotonic.after(HANDSHAKE_TIMEOUT);
+        let socket = Socket {
+            link,
+            machine,
+            input,
+            patience,
+        };
+        self.sockets.insert(id, socket);
         self.tell(now, Input::Connected(id));
     }
 
@@ -144,11 +157,8 @@ impl Process {
 
     /// When [`Process::expire`] must be called at the latest, in nanoseconds of virtual time.
     pub fn deadline(&self, now: Now) -> Option<u64> {
-        let machines = self
-            .sockets
-            .values()
-            .filter_map(|socket| socket.machine.deadline());
-        let earliest = machines.chain(self.node.deadline(now)).min();
+        let sockets = self.sockets.values().map(Socket::deadline);
+        let earliest = sockets.chain(self.node.deadline(now)).min();
         earliest.map(|at| at.as_nanos())
     }
 
@@ -157,20 +167,19 @@ impl Process {
         let due: Vec<ConnectionId> = self
             .sockets
             .iter()
-            .filter(|(_, socket)| {
-                socket
-                    .machine
-                    .deadline()
-                    .is_some_and(|at| at <= now.monotonic)
-            })
+            .filter(|(_, socket)| socket.deadline() <= now.monotonic)
             .map(|(id, _)| *id)
             .collect();
         for id in due {
             let mut out = Outbound::default();
-            if let Some(socket) = self.sockets.get_mut(&id) {
+            let Some(socket) = self.sockets.get_mut(&id) else {
+                continue;
+            };
+            let silent = socket.machine.deadline().is_none();
+            if !silent {
                 socket.machine.expire(now, &mut out);
             }
-            self.carry_out(now, id, out, false);
+            self.carry_out(now, id, out, silent);
         }
         self.tell(now, Input::Time);
     }

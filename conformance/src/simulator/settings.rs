@@ -6,17 +6,20 @@ use std::time::Duration;
 use hind_engine::address::matches::Matches;
 use hind_engine::address::name::WildcardSyntax;
 use hind_engine::address::routing_type::RoutingType;
-use hind_engine::address::settings::AddressSettingsOverrides;
+use hind_engine::address::settings::{AddressSettingsOverrides, Factor};
 use hind_engine::queue::QueueOptions;
 use hind_engine::security::permissions::{Permission, Permissions};
 use hind_engine::settings::{AddressDeployment, QueueDeployment};
 use hind_engine::storage::JournalSettings;
 
 use super::client::FORBIDDEN;
-use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED};
+use super::model::{ATTEMPTS_MAX, DEAD_LETTERS, EXPIRED, ID_CACHE_SIZE, QUEUES, RETRIED};
 
 /// The role of every simulated client.
 pub const ROLE: &str = "everything";
+/// The queue whose messages wait before they are tried again, and whose address stays when it is not used: an address that
+/// goes takes its duplicate ids along, so that no producer may count on them elsewhere.
+const LASTING: &str = QUEUES[RETRIED.0];
 /// Bytes of a journal segment.
 pub const SEGMENT: usize = 64 * 1024;
 
@@ -28,7 +31,7 @@ pub fn node() -> hind_ha::Settings {
             address_settings: address_settings(),
             security_enabled: true,
             security: security(),
-            id_cache_size: 50,
+            id_cache_size: ID_CACHE_SIZE as u32,
             expiry_scan_period: Some(Duration::from_millis(20)),
             address_queue_scan_period: Some(Duration::from_millis(30)),
             transaction_timeout: Duration::from_secs(3_600),
@@ -75,6 +78,15 @@ fn address_settings() -> Matches<AddressSettingsOverrides> {
         ..AddressSettingsOverrides::default()
     };
     settings.insert("#", overrides).expect("a right pattern");
+    let overrides = AddressSettingsOverrides {
+        redelivery_delay: Some(Duration::from_millis(2)),
+        redelivery_delay_multiplier: Some(Factor::from_millionths(1_500_000)),
+        auto_delete_addresses: Some(false),
+        ..AddressSettingsOverrides::default()
+    };
+    settings
+        .insert(LASTING, overrides)
+        .expect("a right pattern");
     settings
 }
 

@@ -33,7 +33,7 @@ impl Trace {
     /// Notes that `actor` did or met `what` at `now` (nanoseconds of virtual time).
     pub fn line(&mut self, now: u64, actor: fmt::Arguments<'_>, what: fmt::Arguments<'_>) {
         self.lines += 1;
-        let _ = write!(self.hash, "{now} {actor} {what}\n");
+        let _ = writeln!(self.hash, "{now} {actor} {what}");
         if !self.print && self.last.is_none() {
             return;
         }

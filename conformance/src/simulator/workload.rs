@@ -3,7 +3,7 @@
 
 use super::client::{Client, Scene};
 use super::clock;
-use super::model::{AckMode, Kind, Place, PlaceId, QUEUES, Sending, Shade};
+use super::model::{AckMode, Kind, Place, PlaceId, QUEUES, RETRIED, Sending, Shade};
 
 /// One thing a client may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,8 +92,10 @@ fn send(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     let wall = clock::wall(scene.now);
     let transaction = client.transaction.filter(|_| random.chance(60));
     let persistent = random.chance(80);
+    let place = (!random.chance(15)).then(|| PlaceId(random.index(QUEUES.len())));
+    let may_retry = place == Some(RETRIED) && persistent && transaction.is_none();
     let sending = Sending {
-        place: (!random.chance(15)).then(|| PlaceId(random.index(QUEUES.len()))),
+        place,
         persistent,
         priority: if random.chance(30) {
             random.pick(&[0, 1, 5, 9])
@@ -103,7 +105,7 @@ fn send(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
         shade: random.pick(&[Shade::Light, Shade::Dark]),
         expires: random.chance(4).then(|| wall + random.between(5, 200)),
         due: random.chance(5).then(|| wall + random.between(1, 60)),
-        duplicate_id: persistent && transaction.is_none() && random.chance(10),
+        duplicate_id: may_retry && random.chance(40),
         transaction,
         size: match random.below(100) {
             0 => random.between(10_000, 80_000),

@@ -28,12 +28,16 @@ pub fn missing_paths(root: &Path, files: &[File]) -> Vec<String> {
         .filter(|file| file.path.ends_with(".md") && file.path != "CHANGELOG.md");
     let mut findings = Vec::new();
     for document in documents {
-        // A document speaks from its own folder or from any above it.
+        // A document speaks from its own folder or from any above it; a bare name may stand for a file anywhere.
         let folders: Vec<&Path> = Path::new(&document.path).ancestors().skip(1).collect();
-        let there = |path: &str| {
-            folders
+        let named_so = |path: &str| {
+            files
                 .iter()
-                .any(|folder| root.join(folder).join(path).exists())
+                .any(|file| file.path.ends_with(&format!("/{path}")))
+        };
+        let there = |path: &str| {
+            let below = |folder: &&Path| root.join(folder).join(path).exists();
+            folders.iter().any(below) || (!path.contains('/') && named_so(path))
         };
         for (line, candidates) in named(&document.text) {
             let ours = !outside.iter().any(|word| {

@@ -196,7 +196,10 @@ impl Engine {
             if !same || (!shared && !existing.consumers.is_empty()) {
                 return Err(Refusal::SubscriptionInUse(name));
             }
-            return Ok(existing.id());
+            let id = existing.id();
+            // Whoever made it may not have been told yet that it is there to stay.
+            self.wait_for_everything(from, turn);
+            return Ok(id);
         }
         let permission = if durable {
             Permission::CreateDurableQueue

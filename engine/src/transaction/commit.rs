@@ -25,14 +25,14 @@ impl Engine {
         let Some(client) = self.clients.get_mut(&from) else {
             return;
         };
-        let full = client.transactions.len() >= limit;
+        let open = client.transactions.len();
         let refusal = match client.transactions.entry(id) {
             Entry::Occupied(_) => Refusal::TransactionOpen,
-            Entry::Vacant(_) if full => {
+            Entry::Vacant(_) if open >= limit => {
                 Refusal::LimitReached("open transactions of one connection")
             }
-            Entry::Vacant(free) => {
-                free.insert(Transaction::new(session, deadline));
+            Entry::Vacant(place) => {
+                place.insert(Transaction::new(session, deadline));
                 self.transaction_deadlines.insert((deadline, from, id));
                 return;
             }

@@ -100,7 +100,7 @@ impl Connection {
                 Ok(false) => return Ok(()),
                 Err(malformed) => return self.fail_frame(&malformed.into(), out),
             }
-            if self.blocked && self.decoder.command() == ClientCommand::Send {
+            if self.must_wait() {
                 self.stalled = true;
                 return Ok(());
             }
@@ -108,6 +108,13 @@ impl Connection {
                 return self.fail_frame(&fault, out);
             }
         }
+    }
+
+    /// The frame that is next is a producer's, and producers wait.
+    fn must_wait(&self) -> bool {
+        self.blocked
+            && self.decoder.command() == ClientCommand::Send
+            && matches!(self.state, State::Connected(_))
     }
 
     fn frame(&mut self, now: Now, out: &mut Outbound) -> Result<(), Fault> {

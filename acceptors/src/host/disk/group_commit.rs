@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! When the disk starts, and with how much: one thread takes all that has queued, writes it, syncs once, answers once.
 //!
-//! A sync starts at once when nobody else is expected. Where the last ones found a crowd, it waits for as many batches
-//! as came last time, at most half as long as a sync takes and never longer than `journal-buffer-timeout`: messages per
-//! sync decide the bill, because a sync costs the same whatever its size up to some 100 KiB.
+//! A sync starts at once when nobody else is expected. Where the last one found a crowd, it waits for as many batches
+//! that demand a sync as came last time, at most half as long as a sync takes and never longer than
+//! `journal-buffer-timeout`: messages per sync decide the bill, because a sync costs the same whatever its size up to
+//! some 100 KiB. Batches that demand none are written at once: nobody waits for the disk's word on them.
 
 use std::io;
 use std::sync::Arc;
@@ -25,18 +26,48 @@ pub struct DiskQueue {
 #[derive(Debug, Default)]
 struct Waiting {
     requests: Vec<Request>,
-    /// The disk thread sleeps until this many requests wait.
-    wanted: usize,
+    /// How many of them demand a sync.
+    demanding: usize,
+    sleeper: Sleeper,
     closed: bool,
+}
+
+/// What the disk thread sleeps for.
+#[derive(Clone, Copy, Debug, Default)]
+enum Sleeper {
+    /// It is awake.
+    #[default]
+    None,
+    /// Anything.
+    Request,
+    /// So many requests that demand a sync.
+    Crowd(usize),
+}
+
+/// What the disk thread has taken.
+#[derive(Debug, Default)]
+struct Taken {
+    requests: Vec<Request>,
+    demanding: usize,
+}
+
+fn demands_sync(request: &Request) -> bool {
+    matches!(request, Request::Batch(batch) if batch.sync)
 }
 
 impl DiskQueue {
     /// Queues requests, in order, and wakes the disk if it has been waiting for them.
     pub fn push(&self, requests: &mut Vec<Request>) {
         let mut waiting = self.waiting.lock();
+        waiting.demanding += requests.iter().filter(|it| demands_sync(it)).count();
         waiting.requests.append(requests);
-        if waiting.wanted > 0 && waiting.requests.len() >= waiting.wanted {
-            waiting.wanted = 0;
+        let due = match waiting.sleeper {
+            Sleeper::None => false,
+            Sleeper::Request => true,
+            Sleeper::Crowd(crowd) => waiting.demanding >= crowd,
+        };
+        if due {
+            waiting.sleeper = Sleeper::None;
             drop(waiting);
             self.arrived.notify_one();
         }
@@ -48,30 +79,32 @@ impl DiskQueue {
         self.arrived.notify_all();
     }
 
-    /// Waits until something is queued, then for company as `pace` advises, and takes everything. `None` when closed.
-    fn take(&self, pace: &Pace, taken: &mut Vec<Request>) -> Option<()> {
+    /// Waits until something is queued, then for company as `pace` advises, and takes everything. `false` when closed.
+    fn take(&self, pace: &Pace, taken: &mut Taken) -> bool {
         let mut waiting = self.waiting.lock();
         while waiting.requests.is_empty() {
             if waiting.closed {
-                return None;
+                return false;
             }
-            waiting.wanted = 1;
+            waiting.sleeper = Sleeper::Request;
             self.arrived.wait(&mut waiting);
         }
         if let Some((crowd, patience)) = pace.advice()
-            && waiting.requests.len() < crowd
+            && (1..crowd).contains(&waiting.demanding)
             && !waiting.closed
         {
-            waiting.wanted = crowd;
+            waiting.sleeper = Sleeper::Crowd(crowd);
             self.arrived.wait_for(&mut waiting, patience);
         }
-        waiting.wanted = 0;
-        std::mem::swap(&mut waiting.requests, taken);
-        Some(())
+        waiting.sleeper = Sleeper::None;
+        taken.demanding = std::mem::take(&mut waiting.demanding);
+        std::mem::swap(&mut waiting.requests, &mut taken.requests);
+        true
     }
 
-    fn len(&self) -> usize {
-        self.waiting.lock().requests.len()
+    /// How many that demand a sync wait already.
+    fn demanding(&self) -> usize {
+        self.waiting.lock().demanding
     }
 }
 
@@ -80,7 +113,7 @@ impl DiskQueue {
 pub struct Pace {
     /// `journal-buffer-timeout`.
     longest: Duration,
-    /// How many requests the last round and its aftermath saw.
+    /// How many demands for a sync the last one and its aftermath saw.
     crowd: usize,
     /// How long the last sync took.
     sync: Duration,
@@ -96,7 +129,7 @@ impl Pace {
         }
     }
 
-    /// How many requests to wait for, and how long; `None` to start at once.
+    /// How many demands for a sync to wait for, and how long; `None` to start at once.
     pub fn advice(&self) -> Option<(usize, Duration)> {
         /// Below this a sleep costs more than it gathers.
         const WORTHWHILE: Duration = Duration::from_micros(20);
@@ -104,10 +137,13 @@ impl Pace {
         (self.crowd > 1 && patience >= WORTHWHILE).then_some((self.crowd, patience))
     }
 
-    /// A round of `taken` requests took `sync`, and `waiting` had queued when it was over.
+    /// A round that met `taken` demands took `sync`, and `waiting` more had come when it was over. A round without a
+    /// sync teaches nothing.
     pub fn learn(&mut self, taken: usize, waiting: usize, sync: Duration) {
-        self.crowd = taken + waiting;
-        self.sync = sync;
+        if taken > 0 {
+            self.crowd = taken + waiting;
+            self.sync = sync;
+        }
     }
 }
 
@@ -127,16 +163,15 @@ pub fn start(
         .stack_size(512 * 1024)
         .spawn(move || {
             let mut pace = Pace::new(longest_wait);
-            let mut taken = Vec::new();
-            while queue.take(&pace, &mut taken).is_some() {
-                let requests = taken.len();
+            let mut taken = Taken::default();
+            while queue.take(&pace, &mut taken) {
                 let began = Instant::now();
-                let completions = disk.execute_all(taken.drain(..));
+                let completions = disk.execute_all(taken.requests.drain(..));
                 let took = began.elapsed();
                 if !completions.is_empty() {
                     answer(completions);
                 }
-                pace.learn(requests, queue.len(), took);
+                pace.learn(taken.demanding, queue.demanding(), took);
             }
         })
 }

@@ -11,10 +11,10 @@ pub mod file_pool;
 pub mod group_commit;
 pub mod volatile;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSlice, Write as _};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct Disk {
     /// Files that have been written since the last sync, and the newest one.
     open: BTreeMap<Segment, Open>,
     pool: Arc<FilePool>,
+    /// What recovery has read last, for its memory.
+    read: VecDeque<Bytes>,
     failed: bool,
 }
 
@@ -102,6 +104,7 @@ impl Disk {
             options,
             open: BTreeMap::new(),
             pool: Arc::new(pool),
+            read: VecDeque::new(),
             failed: false,
         })
     }
@@ -284,13 +287,37 @@ impl Disk {
         Ok(segments)
     }
 
-    fn read_segment(&self, segment: Segment) -> Result<Completion, Fault> {
+    fn read_segment(&mut self, segment: Segment) -> Result<Completion, Fault> {
         let path = self.segment_path(segment);
-        let content = fs::read(&path).during("read", &path)?;
-        Ok(Completion::Segment(segment, content.into()))
+        let mut content = self.read_buffer();
+        let mut file = File::open(&path).during("open", &path)?;
+        file.read_to_end(&mut content).during("read", &path)?;
+        let content = Bytes::from(content);
+        self.read.push_back(content.clone());
+        Ok(Completion::Segment(segment, content))
+    }
+
+    /// Memory for a segment: that of one read before which nobody looks at any more, else fresh.
+    fn read_buffer(&mut self) -> Vec<u8> {
+        /// As many as are asked for ahead, and the one being looked at.
+        const KEPT: usize = 3;
+        if self.read.len() < KEPT {
+            return Vec::new();
+        }
+        let oldest = self.read.pop_front().unwrap_or_default();
+        oldest.try_into_mut().map_or_else(
+            |_| Vec::new(),
+            |buffer| {
+                let mut buffer = Vec::from(buffer);
+                buffer.clear();
+                buffer
+            },
+        )
     }
 
     fn sync_all(&mut self) -> Result<Completion, Fault> {
+        // Recovery has read what there is to read.
+        self.read.clear();
         for segment in self.segments()? {
             let path = self.segment_path(segment);
             let file = File::open(&path).during("open", &path)?;

@@ -5,6 +5,7 @@
 use super::Violation;
 use crate::simulator::model::{Kind, Model};
 use crate::simulator::node::Process;
+use crate::simulator::settings;
 
 /// Things the gate may hold when everything appended is stored: none.
 ///
@@ -29,10 +30,13 @@ pub fn at_any_time(process: &Process) -> Result<(), Violation> {
     Ok(())
 }
 
+/// Segments the log may hold beyond twice what lives: the one being written, and the one being cleaned.
+const SEGMENTS_SPARE: u64 = 2;
+
 /// Every queue that certainly exists has been drained and every client has left.
 ///
 /// # Errors
-/// Something is left.
+/// Something is left, or the log takes more room than it may.
 ///
 /// # Panics
 /// If an invariant of the engine's own ledgers does not hold.
@@ -59,6 +63,13 @@ pub fn at_rest(process: &Process, model: &Model) -> Result<(), Violation> {
                 queue.len()
             ));
         }
+    }
+    let footprint = process.node().storage().footprint();
+    let bound = 2 * footprint.live_bytes + SEGMENTS_SPARE * settings::SEGMENT as u64;
+    if footprint.total_bytes > bound {
+        return broken(format!(
+            "the log takes more than {bound} bytes: {footprint:?}"
+        ));
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ impl Client {
     pub fn send_again(&mut self, scene: &mut Scene<'_>) -> Option<Vec<u8>> {
         let uid = loop {
             let uid = self.unconfirmed.pop()?;
-            if scene.model.messages[uid.0].sending.duplicate_id {
+            if scene.model.may_send_again(uid) {
                 break uid;
             }
         };
@@ -319,6 +319,7 @@ impl Client {
     pub fn leave(&mut self, scene: &mut Scene<'_>) -> Vec<u8> {
         scene.counters.hit("command.disconnect");
         self.stage = Stage::Leaving;
+        scene.model.leaving(self.connection());
         let receipt = self.receipt(Expected::Left);
         Frame::new("DISCONNECT")
             .with("receipt", receipt)

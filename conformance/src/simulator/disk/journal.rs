@@ -26,6 +26,8 @@ pub const KINDS: [&str; 13] = [
     "record.id_counter",
     "record.synced",
 ];
+/// The number of storage's own mark.
+const SYNCED: u8 = 12;
 /// The number of an acknowledgement.
 pub const ACKNOWLEDGE: u8 = 3;
 
@@ -140,7 +142,10 @@ pub fn sensitive_bit(
             .collect();
         let synced = later.iter().map(|header| header.synced).max().unwrap_or(0);
         let first = later.iter().map(|header| header.first).min().unwrap_or(0);
-        let sure = |record: &Record| record.position <= synced && record.position < first;
+        let sure = |record: &Record| {
+            // A lost mark is no loss: it says nothing that the next header does not say as well.
+            record.kind != SYNCED && record.position <= synced && record.position < first
+        };
         let sensitive = records(*segment, bytes).into_iter().filter(sure);
         candidates.extend(sensitive.map(|record| (*segment, record.bytes)));
     }

@@ -162,7 +162,7 @@ fn what_a_killed_process_wrote_is_read_back_and_kept_by_a_sync_of_all() {
         assert_eq!(run(&mut disk), [Completion::Synced]);
         disk.crash(Crash::PowerLoss);
         assert_eq!(read(&mut disk, 1), before);
-        before.iter().any(|b| *b == b'a')
+        before.contains(&b'a')
     });
     assert!(kept.count() > 10);
 }

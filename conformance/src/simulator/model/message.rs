@@ -72,7 +72,7 @@ pub enum Fate {
 }
 
 /// One message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Message {
     /// Who sent it.
     pub connection: ConnectionNumber,
@@ -84,6 +84,8 @@ pub struct Message {
     pub order: u64,
     /// Sent more than once with its duplicate id: its place in the order is that of one of the sends.
     pub retried: bool,
+    /// How many sends with a duplicate id there had been, this one included.
+    pub duplicate_number: usize,
     /// Where it is, or may be.
     pub copies: Vec<Copy>,
 }
@@ -97,6 +99,7 @@ impl Message {
             fate: Fate::Pending,
             order: 0,
             retried: false,
+            duplicate_number: 0,
             copies: Vec::new(),
         }
     }

@@ -24,6 +24,10 @@ use subscription::Connection;
 
 /// Queues every run uses. Of the last one clients consume with `ack:auto`, so a cut may lose what was under way to them.
 pub const QUEUES: [&str; 4] = ["work.calm", "work.busy", "work.mixed", "work.auto"];
+/// The queue that producers send to again, with the same duplicate id, when they do not know whether a message arrived.
+pub const RETRIED: PlaceId = PlaceId(2);
+/// How many duplicate ids the broker remembers for it.
+pub const ID_CACHE_SIZE: usize = 50;
 /// The topic every run uses.
 pub const TOPIC: &str = "news.all";
 /// Where dead letters go.
@@ -34,7 +38,7 @@ pub const EXPIRED: &str = "ExpiryQueue";
 pub const ATTEMPTS_MAX: u32 = 3;
 
 /// Everything that is known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     /// By [`Uid`].
     pub messages: Vec<Message>,
@@ -50,6 +54,8 @@ pub struct Model {
     pending: BTreeSet<Uid>,
     volatile: Vec<Uid>,
     next_order: u64,
+    /// Sends with a duplicate id so far.
+    duplicate_ids: usize,
     backlog: usize,
     backlog_asked: u32,
 }
@@ -83,6 +89,8 @@ impl Model {
         let uid = Uid(self.messages.len());
         let arrives = self.is_live(connection);
         let mut message = Message::new(connection, sending);
+        self.duplicate_ids += usize::from(message.sending.duplicate_id);
+        message.duplicate_number = self.duplicate_ids;
         message.copies = self.destinations(message.sending.place);
         if let Some(transaction) = message.sending.transaction {
             message.fate = Fate::InTransaction;
@@ -107,6 +115,7 @@ impl Model {
         if !self.is_live(connection) {
             return;
         }
+        self.duplicate_ids += 1;
         let message = &mut self.messages[uid.0];
         message.connection = connection;
         message.retried = true;
@@ -116,6 +125,13 @@ impl Model {
         if message.fate == Fate::Pending {
             self.pending.insert(uid);
         }
+    }
+
+    /// Whether a producer may still count on the broker to know the message's duplicate id: others push it out.
+    pub fn may_send_again(&self, uid: Uid) -> bool {
+        let message = &self.messages[uid.0];
+        let since = self.duplicate_ids - message.duplicate_number;
+        message.sending.duplicate_id && since < ID_CACHE_SIZE / 2
     }
 
     /// The receipt of a send has come.
@@ -282,61 +298,18 @@ impl Model {
         }
     }
 
-    /// A transaction is about to begin.
-    pub fn beginning(&mut self, connection: ConnectionNumber) -> TransactionNumber {
-        let stage = if self.is_live(connection) {
-            Stage::Open
-        } else {
-            Stage::Aborted
-        };
-        self.transactions.push(Transaction {
-            stage,
-            ..Transaction::default()
-        });
-        let number = TransactionNumber(self.transactions.len() - 1);
-        self.connections[connection.0].transactions.push(number);
-        number
-    }
-
-    /// A COMMIT is about to be sent: from now on what it holds may be seen.
-    pub fn committing(&mut self, number: TransactionNumber) {
-        if self.transactions[number.0].stage != Stage::Open {
+    /// DISCONNECT is about to be sent: what is not acknowledged goes back, what is not committed never happened.
+    pub fn leaving(&mut self, connection: ConnectionNumber) {
+        if !self.is_live(connection) {
             return;
         }
-        self.transactions[number.0].stage = Stage::Committing;
-        for uid in self.transactions[number.0].sends.clone() {
-            let order = self.take_order();
-            let copies = self.destinations(self.messages[uid.0].sending.place);
-            let message = &mut self.messages[uid.0];
-            message.order = order;
-            message.copies = copies;
-            message.fate = Fate::Pending;
-            self.pending.insert(uid);
+        for number in self.connections[connection.0].transactions.clone() {
+            self.aborting(number);
         }
-    }
-
-    /// The receipt of a COMMIT has come.
-    pub fn committed(&mut self, number: TransactionNumber) {
-        self.transactions[number.0].stage = Stage::Committed;
-        for uid in self.transactions[number.0].sends.clone() {
-            self.sent(uid);
-        }
-        for (uid, place) in self.transactions[number.0].acknowledges.clone() {
-            self.copy_mut(uid, place).ack = Ack::Durable;
-        }
-    }
-
-    /// An ABORT is about to be sent, or the transaction ends with its connection: nothing of it must ever be seen.
-    pub fn aborting(&mut self, number: TransactionNumber) {
-        if self.transactions[number.0].stage != Stage::Open {
-            return;
-        }
-        self.transactions[number.0].stage = Stage::Aborted;
-        for uid in self.transactions[number.0].sends.clone() {
-            self.refused(uid);
-        }
-        for (uid, place) in self.transactions[number.0].acknowledges.clone() {
-            self.fail(uid, place);
+        for subscription in self.connections[connection.0].subscriptions.clone() {
+            if self.subscriptions[subscription.0].live {
+                self.unsubscribing(subscription, false);
+            }
         }
     }
 
@@ -353,17 +326,7 @@ impl Model {
             }
         }
         for subscription in self.connections[connection.0].subscriptions.clone() {
-            if self.subscriptions[subscription.0].live {
-                self.let_go(subscription);
-                let next = self.messages.len();
-                let place = self.subscriptions[subscription.0].place;
-                let place = &mut self.places[place.0];
-                place.breaks += 1;
-                place.deleted |= place.kind == Kind::Temporary;
-                if !orderly && self.subscriptions[subscription.0].mode == AckMode::Auto {
-                    place.lost_below = next;
-                }
-            }
+            self.end_with_connection(subscription, orderly);
         }
         if !orderly {
             self.doubt(|message| message.connection == connection);
@@ -477,6 +440,22 @@ impl Model {
     fn let_go(&mut self, subscription: SubscriptionId) {
         self.subscriptions[subscription.0].live = false;
         self.disturb(self.subscriptions[subscription.0].place);
+    }
+
+    /// An UNSUBSCRIBE that was on its way may not have arrived, so one already given up ends only now as well.
+    fn end_with_connection(&mut self, subscription: SubscriptionId, orderly: bool) {
+        let live = self.subscriptions[subscription.0].live;
+        if live {
+            self.let_go(subscription);
+        }
+        let next = self.messages.len();
+        let place = self.subscriptions[subscription.0].place;
+        let place = &mut self.places[place.0];
+        place.breaks += u32::from(live || !orderly);
+        place.deleted |= place.kind == Kind::Temporary;
+        if !orderly && self.subscriptions[subscription.0].mode == AckMode::Auto {
+            place.lost_below = next;
+        }
     }
 
     fn disturb(&mut self, place: PlaceId) {

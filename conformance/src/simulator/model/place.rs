@@ -17,7 +17,7 @@ pub enum Kind {
 }
 
 /// One place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Place {
     /// The queue's name; of a temporary one only the broker knows it.
     pub name: String,

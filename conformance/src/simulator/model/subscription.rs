@@ -25,7 +25,7 @@ pub enum AckMode {
 }
 
 /// One subscription.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Subscription {
     /// What it consumes.
     pub place: PlaceId,
@@ -61,7 +61,7 @@ impl Subscription {
 }
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connection {
     /// Nothing has ended it yet.
     pub live: bool,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A transaction, as the client that began it knows it.
 
-use super::{PlaceId, Uid};
+use super::{Ack, ConnectionNumber, Fate, Model, PlaceId, Uid};
 
 /// The number of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,7 +24,7 @@ pub enum Stage {
 }
 
 /// One transaction.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Transaction {
     /// How far it has got.
     pub stage: Stage,
@@ -34,4 +34,64 @@ pub struct Transaction {
     pub acknowledges: Vec<(Uid, PlaceId)>,
     /// One of them has come again, so it did not commit.
     pub came_again: bool,
+}
+
+impl Model {
+    /// A transaction is about to begin.
+    pub fn beginning(&mut self, connection: ConnectionNumber) -> TransactionNumber {
+        let stage = if self.is_live(connection) {
+            Stage::Open
+        } else {
+            Stage::Aborted
+        };
+        self.transactions.push(Transaction {
+            stage,
+            ..Transaction::default()
+        });
+        let number = TransactionNumber(self.transactions.len() - 1);
+        self.connections[connection.0].transactions.push(number);
+        number
+    }
+
+    /// A COMMIT is about to be sent: from now on what it holds may be seen.
+    pub fn committing(&mut self, number: TransactionNumber) {
+        if self.transactions[number.0].stage != Stage::Open {
+            return;
+        }
+        self.transactions[number.0].stage = Stage::Committing;
+        for uid in self.transactions[number.0].sends.clone() {
+            let order = self.take_order();
+            let copies = self.destinations(self.messages[uid.0].sending.place);
+            let message = &mut self.messages[uid.0];
+            message.order = order;
+            message.copies = copies;
+            message.fate = Fate::Pending;
+            self.pending.insert(uid);
+        }
+    }
+
+    /// The receipt of a COMMIT has come.
+    pub fn committed(&mut self, number: TransactionNumber) {
+        self.transactions[number.0].stage = Stage::Committed;
+        for uid in self.transactions[number.0].sends.clone() {
+            self.sent(uid);
+        }
+        for (uid, place) in self.transactions[number.0].acknowledges.clone() {
+            self.copy_mut(uid, place).ack = Ack::Durable;
+        }
+    }
+
+    /// An ABORT is about to be sent, or the transaction ends with its connection: nothing of it must ever be seen.
+    pub fn aborting(&mut self, number: TransactionNumber) {
+        if self.transactions[number.0].stage != Stage::Open {
+            return;
+        }
+        self.transactions[number.0].stage = Stage::Aborted;
+        for uid in self.transactions[number.0].sends.clone() {
+            self.refused(uid);
+        }
+        for (uid, place) in self.transactions[number.0].acknowledges.clone() {
+            self.fail(uid, place);
+        }
+    }
 }

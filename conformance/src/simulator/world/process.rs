@@ -72,7 +72,7 @@ impl World {
         if let Some(waiting) = self.suspended.take() {
             drop(waiting);
         }
-        if self.flip_next {
+        if self.flip_next && self.flipped.is_none() {
             self.flip_next = !self.flip();
         }
         let after = self.random.between(500_000, 4_000_000);

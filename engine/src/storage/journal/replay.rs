@@ -165,6 +165,13 @@ impl Replay {
             self.branch = Some(header.branch);
             return Ok(true);
         }
+        if self
+            .branch
+            .is_some_and(|own| header.branch.epoch < own.epoch)
+        {
+            // Left in a recycled file by a run whose use of the same number was lost with its directory entry.
+            return Ok(false);
+        }
         let unit_start = self.unit.records.first().map(|held| held.position);
         if unit_start == Some(header.first) {
             // An earlier recovery saw that the unit was not whole, and went on before it.

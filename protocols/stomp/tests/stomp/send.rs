@@ -270,6 +270,14 @@ fn a_blocked_producer_waits_and_a_blocked_consumer_goes_on() {
 }
 
 #[test]
+fn a_blocked_stranger_is_refused_all_the_same() {
+    let mut talk = Talk::new();
+    talk.tell(Event::Blocked(Block::DiskFull));
+    talk.types("SEND\ndestination:q\n\na^@");
+    assert!(talk.violated().contains("AMQ339008"));
+}
+
+#[test]
 fn stomp_1_2_a_send_that_cannot_be_processed_is_an_error_and_closes() {
     for (refusal, message) in [
         (
