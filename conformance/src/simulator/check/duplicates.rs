@@ -74,10 +74,17 @@ pub fn on_end(model: &Model, uid: Uid, place: PlaceId, end: End) -> Result<(), V
         ));
     }
     // A durable subscription whose end was asked for and not confirmed may live on under its name.
-    let same = |copy: &&Copy| model.places[copy.place.0].name == *name;
-    let copies = || model.messages[uid.0].copies.iter().filter(same);
-    let failures: u32 = copies().map(|copy| copy.failures).sum();
-    let never_lost_sight = copies().all(|copy| model.places[copy.place.0].breaks == 0);
+    let same = |place: PlaceId| model.places[place.0].name == *name;
+    let copies = model.messages[uid.0].copies.iter();
+    let failures: u32 = copies
+        .filter(|copy| same(copy.place))
+        .map(|copy| copy.failures)
+        .sum();
+    let never_lost_sight = model
+        .places
+        .iter()
+        .filter(|place| place.name == *name)
+        .all(|place| place.breaks == 0);
     if end == End::DeadLettered && never_lost_sight && failures < ATTEMPTS_MAX {
         return broken(format!(
             "{uid} of {name} is a dead letter after {failures} failures"
