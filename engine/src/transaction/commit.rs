@@ -2,6 +2,7 @@
 //! Beginning and ending transactions: everything of a commit is one unit of the log.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use super::{Operation, Transaction};
 use crate::command::{Outcome, Send};
@@ -24,15 +25,17 @@ impl Engine {
         let Some(client) = self.clients.get_mut(&from) else {
             return;
         };
-        let refusal = if client.transactions.len() >= limit {
-            Refusal::LimitReached("open transactions of one connection")
-        } else if client.transactions.contains_key(&id) {
-            Refusal::TransactionOpen
-        } else {
-            let transaction = Transaction::new(session, deadline);
-            client.transactions.insert(id, transaction);
-            self.transaction_deadlines.insert((deadline, from, id));
-            return;
+        let open = client.transactions.len();
+        let refusal = match client.transactions.entry(id) {
+            Entry::Occupied(_) => Refusal::TransactionOpen,
+            Entry::Vacant(_) if open >= limit => {
+                Refusal::LimitReached("open transactions of one connection")
+            }
+            Entry::Vacant(place) => {
+                place.insert(Transaction::new(session, deadline));
+                self.transaction_deadlines.insert((deadline, from, id));
+                return;
+            }
         };
         self.answer(from, None, Err(refusal), turn);
     }
