@@ -25,10 +25,6 @@ mod user;
 mod variables;
 mod version;
 
-/// Gives memory back, and takes it in large pieces: recovery of a full journal spent half its time in the system's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 use arguments::{Command, Request};
 use failure::Outcome;
 use std::process::ExitCode;
