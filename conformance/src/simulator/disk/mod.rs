@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 
 use self::fault::{Armed, Fault};
-use self::file::{File, Losses, Survival};
+use self::file::{File, Losses, SECTOR, Survival};
 use super::planted::Planted;
 use super::random::Random;
 
@@ -370,15 +370,24 @@ impl Disk {
         }
     }
 
-    /// Leaves of a batch the bytes before a random cut.
+    /// Leaves of a batch the bytes before a random cut between two sectors: within one, everything is old or new.
     fn cut(&mut self, batch: &mut Batch) {
         let total: u64 = batch.writes.iter().map(|write| write.len()).sum();
         let mut left = self.random.below(total + 1);
         for write in &mut batch.writes {
+            let whole = left >= write.len();
+            let end = write.offset + left.min(write.len());
+            let end = if whole {
+                end
+            } else {
+                end - end % SECTOR as u64
+            };
+            left -= left.min(write.len());
+            let mut kept = end.saturating_sub(write.offset);
             for piece in &mut write.pieces {
-                let kept = left.min(piece.len() as u64);
-                piece.truncate(usize::try_from(kept).expect("at most the piece"));
-                left -= kept;
+                let of_piece = kept.min(piece.len() as u64);
+                piece.truncate(usize::try_from(of_piece).expect("at most the piece"));
+                kept -= of_piece;
             }
         }
         batch.writes.retain(|write| !write.is_empty());

@@ -195,10 +195,7 @@ impl Replay {
 
     /// A segment without a readable header belongs to the log only by proof, and then it is damaged.
     fn without_header(&mut self, segment: Segment, bytes: &[u8]) -> Result<bool, Damage> {
-        let first = Head::verify(bytes, HEADER, generation(segment));
-        // Records of a lower epoch are left over from a lost use of the same file, as in `enter`.
-        let is_own = |head: &Head| self.branch.is_none_or(|own| own.epoch <= head.branch.epoch);
-        if first.is_some_and(|(head, _)| is_own(&head)) {
+        if Head::verify(bytes, HEADER, generation(segment)).is_some() {
             return Err(self.damaged(segment, 0, "its header cannot be read, its records can"));
         }
         if self.next.0 == 0 {
