@@ -63,8 +63,6 @@ impl Settings {
                 .journal
                 .pool_files
                 .map_or(-1, |count| i32::try_from(count).unwrap_or(i32::MAX)),
-            sync_transactional: self.journal.sync_transactional,
-            sync_non_transactional: self.journal.sync_non_transactional,
             datasync: self.journal.datasync,
             persistence: self.persistence_enabled,
         }

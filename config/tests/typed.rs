@@ -285,7 +285,7 @@ fn the_node_is_told_the_same() {
         (2 << 20, -1)
     );
     assert!(
-        node.journal.persistence && node.journal.datasync && !node.journal.sync_non_transactional
+        node.journal.persistence && node.journal.datasync && !node.engine.sync_non_transactional
     );
     assert_eq!(
         node.engine.addresses[0].queues[0].options.max_consumers,

@@ -13,10 +13,6 @@ pub struct JournalSettings {
     pub compact_percentage: u8,
     /// `journal-pool-files`: how many released files the host keeps for reuse; −1 = all.
     pub pool_files: i32,
-    /// `journal-sync-transactional`.
-    pub sync_transactional: bool,
-    /// `journal-sync-non-transactional`.
-    pub sync_non_transactional: bool,
     /// `journal-datasync`: the host really calls `fdatasync`.
     pub datasync: bool,
     /// `persistence-enabled`: without it nothing is ever written, and everything appended counts as stored.
@@ -30,8 +26,6 @@ impl Default for JournalSettings {
             compact_min_files: 10,
             compact_percentage: 30,
             pool_files: -1,
-            sync_transactional: true,
-            sync_non_transactional: true,
             datasync: true,
             persistence: true,
         }
