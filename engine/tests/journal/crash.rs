@@ -184,3 +184,43 @@ fn a_lost_file_found_again_under_its_own_number_is_not_read_as_new() {
     assert_eq!(recovered.records, 3, "{ids:?}");
     assert_eq!(recovered.branch, Some(branch(2)));
 }
+
+/// A unit was torn and cut; of the run after it the first segment is lost, and the second, whose records have the
+/// positions of the torn ones, is not. (Simulator: damage, seed 6637.)
+#[test]
+fn a_segment_behind_a_lost_one_that_replaced_a_torn_unit_is_no_damage() {
+    for torn in 2..=6 {
+        let mut storage = Storage::new(settings(4096));
+        let mut disk = Disk::default();
+        storage.begin(branch(1), vec![]);
+        disk.turn(&mut storage);
+        for id in 1..=torn + 1 {
+            storage.append(&message_on(id, 300, &[QueueId(1)]), id <= torn, true);
+        }
+        let batch = storage.take_batch().expect("a batch");
+        let bytes = batch.writes[0].pieces.concat();
+        let whole = bytes.len() - bytes.len() / (torn as usize + 1);
+        disk.put(Segment(1), batch.writes[0].offset, &bytes[..whole]);
+        let recover = |disk: &Disk| disk.recover(settings(4096), &mut |_, _, _| ());
+        let (mut storage, recovered) = recover(&disk).expect("torn");
+        assert_eq!(recovered.last, Position(1), "{torn} of the unit were read");
+        storage.begin(branch(2), vec![]);
+        let message = message_on(100, 3500, &[QueueId(1)]);
+        storage.append(&message, false, true);
+        storage.append(&message, false, true);
+        let batch = storage.take_batch().expect("a batch");
+        let last = batch.writes.last().expect("two segments");
+        assert_eq!(last.segment, Segment(3));
+        disk.put(Segment(3), 0, &last.pieces.concat());
+        let (_, recovered) = recover(&disk).expect("no damage");
+        assert_eq!(recovered.last, Position(1));
+        assert_eq!(recovered.highest_epoch, 2);
+        // Had the lost one been synced, as a later segment can show, it would be damage.
+        storage.on_stored(batch.end);
+        storage.append(&message, false, true);
+        disk.write(&storage.take_batch().expect("a batch"));
+        disk.put(Segment(2), 0, &[0; 4096]);
+        let damage = recover(&disk).expect_err("damage");
+        assert_eq!((damage.segment, damage.position), (Segment(1), Position(2)));
+    }
+}

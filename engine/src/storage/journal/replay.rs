@@ -172,11 +172,7 @@ impl Replay {
             // Left in a recycled file by a run whose use of the same number was lost with its directory entry.
             return Ok(false);
         }
-        let unit_start = self.unit.records.first().map(|held| held.position);
-        if unit_start == Some(header.first) {
-            // An earlier recovery saw that the unit was not whole, and went on before it.
-            self.drop_unit();
-        }
+        self.cut_unit(header);
         if header.first == self.next {
             self.torn_bytes += self.gap.take().map_or(0, |gap| gap.torn_bytes);
             return Ok(true);
@@ -191,6 +187,22 @@ impl Replay {
         let what = "the next segment was begun after it had been synced";
         self.prove(header.synced, what);
         Ok(false)
+    }
+
+    /// Drops the open unit if the header shows that an earlier recovery had found it not whole.
+    fn cut_unit(&mut self, header: &Header) {
+        let Some(first) = self.unit.records.first().map(|held| held.position) else {
+            return;
+        };
+        // A later run begins behind what it recovered and says so: the unit was not of it.
+        let began_later = self.branch != Some(header.branch);
+        let cut_earlier = began_later && header.synced < first;
+        if first == header.first || cut_earlier {
+            self.drop_unit();
+            if let Some(gap) = &mut self.gap {
+                gap.position = first;
+            }
+        }
     }
 
     /// A segment without a readable header belongs to the log only by proof, and then it is damaged.
