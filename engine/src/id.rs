@@ -2,7 +2,8 @@
 //! Newtypes for everything that has a number.
 //!
 //! Who counts: [`ConnectionId`] the host; [`SessionId`], [`ConsumerId`], [`TransactionId`] and [`Ticket`] the protocol
-//! machine, unique within its connection; [`MessageId`], [`QueueId`], [`AddressId`] and [`DeliveryId`] the engine.
+//! machine, unique within its connection; [`MessageId`], [`QueueId`], [`AddressId`],
+//! [`PageId`], [`LargeId`] and [`DeliveryId`] the engine.
 
 use std::fmt;
 
@@ -27,6 +28,10 @@ id! {
     QueueId;
     /// One address; never used twice.
     AddressId;
+    /// One page of an address; never used twice. Pages of one address ascend in the order of their messages.
+    PageId;
+    /// The body of a large message, in a file of its own; never used twice.
+    LargeId;
     /// One socket (or simulated socket).
     ConnectionId;
     /// One session of a connection: a user and the state that ends with it.

@@ -179,6 +179,7 @@ impl Node {
         effects
             .disk
             .extend(self.storage.take_batch().map(Request::Batch));
+        effects.disk.extend(self.storage.asked());
         self.end_if_stopped(effects);
     }
 
@@ -195,6 +196,14 @@ impl Node {
                 PrimaryOnly::Marking => self.end(true, effects),
                 _ => self.claimed(now, effects),
             },
+            Completion::Page(completion) => {
+                let turn = &mut turn(now, &mut self.storage, effects);
+                self.engine.page_answered(completion, turn);
+            }
+            Completion::Large(completion) => {
+                let turn = &mut turn(now, &mut self.storage, effects);
+                self.engine.large_answered(completion, turn);
+            }
             Completion::Failed(why) => {
                 effects.notices.push(Notice::StorageFailed(why));
                 self.engine

@@ -4,6 +4,7 @@
 pub mod lifecycle;
 pub mod matches;
 pub mod name;
+pub mod paging;
 pub mod registry;
 pub mod routing_type;
 pub mod settings;

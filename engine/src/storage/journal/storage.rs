@@ -49,6 +49,8 @@ pub struct Storage {
     live: Liveness,
     /// Segments that recovery found to hold nothing of the log; they go before any other.
     stale: Stale,
+    /// Asked of the disk beside the journal and not yet taken by the host.
+    asked: Vec<Request>,
 }
 
 /// The segment that is written to.
@@ -93,7 +95,18 @@ impl Storage {
             under_way: VecDeque::new(),
             live: Liveness::default(),
             stale: Stale::default(),
+            asked: Vec::new(),
         }
+    }
+
+    /// Asks the disk for something beside the journal: pages, large messages.
+    pub fn ask(&mut self, request: Request) {
+        self.asked.push(request);
+    }
+
+    /// End of a turn: what has been asked for, in order.
+    pub fn asked(&mut self) -> impl Iterator<Item = Request> + '_ {
+        self.asked.drain(..)
     }
 
     /// The settings it was made with.
