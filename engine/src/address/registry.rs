@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::ledger::Ledger;
 use super::name::WildcardSyntax;
+use super::paging::Paging;
 use super::routing_type::RoutingType;
 use super::settings::AddressSettings;
-use crate::id::{AddressId, QueueId};
+use crate::id::{AddressId, MessageId, QueueId};
 use crate::routing::wildcard::AddressTree;
 use crate::storage::record::AddressRecord;
 
@@ -35,6 +37,12 @@ pub struct Address {
     /// Queues a message may reach, its own and those of matching wildcard addresses, as of which change of wildcards;
     /// `None`: to be found again.
     pub(crate) reach: Option<(u64, Arc<[QueueId]>)>,
+    /// What the messages on its queues take in memory.
+    pub memory: Ledger,
+    /// How many of its queues hold a message that went to several.
+    pub(crate) holders: FxHashMap<MessageId, u32>,
+    /// Whether it pages, and into which page.
+    pub paging: Paging,
 }
 
 impl Address {
@@ -141,6 +149,9 @@ impl Addresses {
             next_anycast: 0,
             unused_since: None,
             reach: None,
+            memory: Ledger::default(),
+            holders: FxHashMap::default(),
+            paging: Paging::default(),
         };
         self.by_id.insert(id, address);
     }

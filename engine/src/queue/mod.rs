@@ -17,7 +17,7 @@ use crate::address::routing_type::RoutingType;
 use crate::id::{AddressId, ConnectionId, MessageId, QueueId};
 use crate::message::Message;
 use crate::selector::Selector;
-use crate::storage::record::QueueRecord;
+use crate::storage::record::{PagePlace, QueueRecord};
 use consumer::{Consumer, ConsumerKey};
 use ready::Ready;
 
@@ -99,6 +99,10 @@ pub struct Entry {
     pub place: Place,
     /// The connection that sent it, for `no-local`; unknown (0) after a restart.
     pub origin: ConnectionId,
+    /// Where it stands in a page, if it came from there.
+    pub paged: Option<PagePlace>,
+    /// Other queues of the address hold it as well: they are charged for it together.
+    pub shared: bool,
 }
 
 /// How many messages went where since the broker started.
@@ -325,6 +329,8 @@ impl Queue {
                 scheduled,
                 place: Place::Held,
                 origin,
+                paged: None,
+                shared: false,
             },
         );
     }

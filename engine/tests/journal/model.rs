@@ -62,6 +62,11 @@ impl Model {
             }
             Record::QueueRemoved(id) => self.remove_queue(live, *id),
             Record::IdCounter(next) => self.id_counter = *next,
+            Record::Paged(_)
+            | Record::Page(_)
+            | Record::PageAcknowledge { .. }
+            | Record::PageMark { .. }
+            | Record::PagePurged { .. } => panic!("this model has no pages"),
             Record::Synced(_) => panic!("a mark is nobody's record"),
         }
     }
