@@ -153,6 +153,9 @@ impl Disk {
                 Request::ListSegments => done.push(self.list()?),
                 Request::ReadSegment(segment) => done.push(self.read_segment(segment)?),
                 Request::SyncAll => done.push(self.sync_all()?),
+                Request::Page(_) | Request::Large(_) => {
+                    unreachable!("these go to the thread for bulk")
+                }
             }
         }
         self.store(gathered, done)

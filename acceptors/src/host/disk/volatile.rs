@@ -27,6 +27,9 @@ impl VolatileDisk {
                 segment.0
             ))),
             Request::SyncAll => Some(Completion::Synced),
+            Request::Page(_) | Request::Large(_) => {
+                unreachable!("these go to the thread for bulk")
+            }
         }
     }
 }

@@ -285,6 +285,9 @@ impl Disk {
                 Completion::Synced
             }
             Request::Batch(_) | Request::Release(_) => unreachable!("these come as groups"),
+            Request::Page(_) | Request::Large(_) => {
+                unreachable!("these are carried out beside the journal's")
+            }
         }
     }
 
