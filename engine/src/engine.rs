@@ -8,17 +8,20 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::address::name::QUALIFIER;
+use crate::address::paging::PageWork;
 use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
 use crate::event::{Block, Event, Refusal};
 use crate::gate::{Gate, Held};
-use crate::id::{ConnectionId, MessageId, QueueId, SessionId, Ticket, TransactionId};
+use crate::id::{
+    AddressId, ConnectionId, MessageId, QueueId, SessionId, Ticket, TransactionId,
+};
 use crate::notice::Notice;
 use crate::random::Random;
 use crate::security::permissions::Permission;
 use crate::session::{Client, Session};
 use crate::settings::Settings;
 use crate::state::State;
-use crate::storage::record::Record;
+use crate::storage::record::{Key, Record};
 use crate::storage::{Liveness, Position, Storage};
 use crate::time::{Instant, Now};
 
@@ -43,8 +46,8 @@ pub(crate) type Unit = SmallVec<[Record; 2]>;
 const ID_BLOCK: u64 = 1 << 20;
 /// How many expired messages of one queue are dealt with in one go.
 const EXPIRY_PORTION: usize = 256;
-/// How often in one turn messages that have just expired may expire where they went.
-const EXPIRY_ROUNDS: usize = 4;
+/// How often in one turn queues are looked at again for what the last look brought about.
+const ROUNDS: usize = 4;
 /// How many scheduled messages of one queue are made ready in one go.
 const SCHEDULE_PORTION: usize = 4_096;
 
@@ -63,11 +66,14 @@ pub struct Engine {
     alarms: BTreeSet<(u64, QueueId)>,
     pub(crate) random: Random,
     dirty: BTreeSet<QueueId>,
-    expired: Vec<(QueueId, MessageId)>,
+    pub(crate) expired: Vec<(QueueId, MessageId)>,
     next_id: u64,
     expiry_scan: Option<Instant>,
     address_scan: Option<Instant>,
-    blocked: Option<Block>,
+    pub(crate) blocked: Option<Block>,
+    /// Full addresses for which somebody waits.
+    pub(crate) blocking: BTreeSet<AddressId>,
+    pub(crate) page_work: PageWork,
     failed: bool,
 }
 
@@ -88,6 +94,8 @@ impl Engine {
             expiry_scan: None,
             address_scan: None,
             blocked: None,
+            blocking: BTreeSet::new(),
+            page_work: PageWork::default(),
             failed: false,
             settings,
         }
@@ -109,7 +117,9 @@ impl Engine {
         self.gate.open_to(durable);
         self.replayed(turn.storage.live());
         self.next_id = self.state.next_free_id();
+        self.state.recount();
         self.state.release_all(turn.now.wall);
+        self.start_paging(turn);
         for queue in self.state.queues.ids() {
             self.set_alarm(queue);
         }
@@ -197,6 +207,7 @@ impl Engine {
             match held {
                 Held::Reply(to, event) => turn.events.push((to, event)),
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
+                Held::Paged(page) => self.show_in_page(page),
                 Held::Consumer(key, queue) => self.activate_consumer(key, queue),
             }
         }
@@ -207,15 +218,21 @@ impl Engine {
         if self.failed {
             return;
         }
-        // What expires may be delivered from where it goes, and expire there again: a few rounds, the rest next turn.
-        for _ in 0..EXPIRY_ROUNDS {
+        // What expires may be delivered from where it goes, and expire there again; what comes from a page makes room for
+        // more: a few rounds, the rest next turn.
+        for _ in 0..ROUNDS {
             self.dispatch(turn);
-            if self.expired.is_empty() {
+            self.read_pages(turn);
+            if self.expired.is_empty() && self.dirty.is_empty() {
                 break;
             }
             for (queue, message) in std::mem::take(&mut self.expired) {
                 self.expire_message(queue, message, turn);
             }
+        }
+        self.finish_pages(turn);
+        if !self.blocking.is_empty() {
+            self.unblock(turn);
         }
         self.clean(turn);
     }
@@ -232,13 +249,16 @@ impl Engine {
             self.expired.extend(expired.map(|message| (id, message)));
             if dispatched.unfinished {
                 self.dirty.insert(id);
+            } else if !self.state.pages.is_empty() {
+                self.page_work.wanting.insert(id);
             }
         }
     }
 
     /// When [`Engine::expire`] must be called at the latest.
     pub fn deadline(&self, now: Now) -> Option<Instant> {
-        if !self.dirty.is_empty() && !self.failed {
+        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty();
+        if busy && !self.failed {
             return Some(now.monotonic);
         }
         let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
@@ -282,12 +302,15 @@ impl Engine {
         if blocked == self.blocked {
             return;
         }
-        self.blocked = blocked;
-        let event = blocked.map_or(Event::Unblocked, Event::Blocked);
+        self.blocked = blocked.clone();
+        let event = blocked.clone().map_or(Event::Unblocked, Event::Blocked);
         turn.notices
             .push(blocked.map_or(Notice::Unblocked, Notice::Blocked));
+        // Who waits for an address as well has been told, and is told when it has room.
+        let clients = self.clients.iter();
+        let others = clients.filter(|(_, client)| client.blocked_on.is_empty());
         turn.events
-            .extend(self.clients.keys().map(|client| (*client, event.clone())));
+            .extend(others.map(|(client, _)| (*client, event.clone())));
     }
 
     /// The broker is stopping: clients are told.
@@ -425,7 +448,7 @@ impl Engine {
     }
 
     /// Looks at the queue again when its next scheduled message is due.
-    fn set_alarm(&mut self, id: QueueId) {
+    pub(crate) fn set_alarm(&mut self, id: QueueId) {
         let Some(queue) = self.state.queues.get_mut(id) else {
             return;
         };
@@ -500,7 +523,7 @@ impl Engine {
         if let Some(client) = self.clients.get_mut(&from) {
             client.sessions.insert(id, session);
         }
-        if let Some(block) = self.blocked {
+        if let Some(block) = self.blocked.clone() {
             turn.events.push((from, Event::Blocked(block)));
         }
     }
@@ -565,13 +588,16 @@ impl Engine {
                 self.expired.push((id, message));
             }
         }
+        self.scan_expired_pages(turn.now.wall);
     }
 
     /// Writes again, a little at a time, what is still alive in the oldest part of the log.
     fn clean(&mut self, turn: &mut Turn<'_>) {
         const BYTES_PER_TURN: u64 = 64 * 1024;
         for key in turn.storage.cleaning(BYTES_PER_TURN) {
-            if let Some(record) = self.state.record(&key) {
+            if let Key::OpenPage(page) = key {
+                self.close_page(page);
+            } else if let Some(record) = self.state.record(&key) {
                 turn.storage.append(&record, false, false);
             } else {
                 turn.storage.live().dead(key);

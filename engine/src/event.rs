@@ -20,9 +20,9 @@ pub enum Event {
     Refused(Option<Ticket>, Refusal),
     /// A message for a consumer.
     Deliver(Delivery),
-    /// Stop reading from the client: producers are to wait.
+    /// Stop reading from the client: producers are to wait. Said for the first reason only, if there are several.
     Blocked(Block),
-    /// Go on reading.
+    /// Go on reading: no reason is left.
     Unblocked,
     /// The consumer is gone without having been closed (its queue was deleted).
     Detached(ConsumerId, Refusal),
@@ -44,8 +44,10 @@ pub struct Delivery {
 }
 
 /// Why producers have to wait.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Block {
+    /// The address is full (policy BLOCK).
+    AddressFull(Arc<str>),
     /// `max-disk-usage` or `min-disk-free` is reached.
     DiskFull,
 }

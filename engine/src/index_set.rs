@@ -65,6 +65,13 @@ impl IndexSet {
         true
     }
 
+    /// The largest number.
+    pub fn last(&self) -> Option<u32> {
+        let word = self.words.last()?;
+        let at = self.before + u32::try_from(self.words.len() - 1).ok()?;
+        Some(at * 64 + 63 - word.leading_zeros())
+    }
+
     /// The numbers, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         let words = self.words.iter().zip(self.before..);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::address::routing_type::RoutingType;
 use crate::event::Block;
-use crate::id::MessageId;
+use crate::id::{MessageId, PageId};
+use crate::address::ledger::Ledger;
 
 /// One thing worth a log line.
 #[derive(Clone, PartialEq, Debug)]
@@ -55,6 +56,53 @@ pub enum Notice {
     Blocked(Block),
     /// They go on (AMQ222211).
     Unblocked,
+    /// An address is full: what comes to it goes to pages (AMQ222038).
+    PagingStarted {
+        /// The address.
+        address: Arc<str>,
+        /// What it has in memory.
+        memory: Ledger,
+    },
+    /// Everything in its pages is in memory (AMQ224108).
+    PagingStopped {
+        /// The address.
+        address: Arc<str>,
+    },
+    /// An address is full, and those who send to it wait (AMQ222183).
+    AddressBlocked {
+        /// The address.
+        address: Arc<str>,
+    },
+    /// It has room again (AMQ221046).
+    AddressUnblocked {
+        /// The address.
+        address: Arc<str>,
+    },
+    /// An address is full, and what comes to it is dropped (AMQ222039); said once.
+    AddressDropping {
+        /// The address.
+        address: Arc<str>,
+        /// What it has in memory, in bytes.
+        bytes: u64,
+    },
+    /// Something in a page's file cannot be read; its messages are given up.
+    PageDamaged {
+        /// The address.
+        address: Arc<str>,
+        /// The page.
+        page: PageId,
+        /// What is wrong.
+        what: String,
+        /// How many messages a queue has lost by it.
+        lost: u64,
+    },
+    /// The file of a damaged page is kept under this name.
+    PageSetAside {
+        /// The page.
+        page: PageId,
+        /// The file.
+        file: String,
+    },
     /// A filter of the configuration or the journal cannot be parsed; the queue takes nothing.
     BadFilter {
         /// The queue.

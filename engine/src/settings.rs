@@ -46,6 +46,10 @@ pub struct Settings {
     pub max_disk_usage: Option<u8>,
     /// Producers wait when less than this is free, in bytes.
     pub min_disk_free: Option<u64>,
+    /// Bytes of messages that all addresses together may have in memory (`global-max-size`).
+    pub global_max_bytes: Option<u64>,
+    /// Messages that all addresses together may have in memory (`global-max-messages`).
+    pub global_max_messages: Option<u64>,
     /// Bounds that no client may pass.
     pub limits: Limits,
 }
@@ -70,6 +74,8 @@ impl Default for Settings {
             sync_non_transactional: true,
             max_disk_usage: Some(90),
             min_disk_free: None,
+            global_max_bytes: None,
+            global_max_messages: None,
             limits: Limits::default(),
         }
     }

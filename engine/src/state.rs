@@ -468,6 +468,10 @@ impl State {
             let Some(queue) = self.queues.get_mut(id) else {
                 continue;
             };
+            // What came after messages that went to pages waits for them.
+            let pages = self.pages.after(queue.address_id(), PageId(0));
+            let mut pages = pages.filter(|(_, page)| page.left(id) > 0);
+            let paged = pages.next().map_or(MessageId(u64::MAX), |(_, page)| page.first);
             let held: Vec<MessageId> = queue
                 .sorted()
                 .into_iter()
@@ -475,7 +479,11 @@ impl State {
                 .map(|(id, _)| id)
                 .collect();
             for message in held {
-                queue.release(message, wall);
+                if message > paged {
+                    queue.cursor.after.insert(message);
+                } else {
+                    queue.release(message, wall);
+                }
             }
         }
     }

@@ -19,12 +19,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.messages += 1;
         self.bytes += bytes;
     }
 
-    fn subtract(&mut self, bytes: u64) {
+    pub(crate) fn subtract(&mut self, bytes: u64) {
         self.messages -= 1;
         self.bytes -= bytes;
     }

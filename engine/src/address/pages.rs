@@ -60,6 +60,8 @@ pub struct Page {
     pub in_file: u32,
     /// Bytes of its file, those of `unwritten` not counted.
     pub written: u64,
+    /// Where in the file some messages begin, those in front of which a piece was written by this run.
+    pub pieces: Vec<(u32, u64)>,
     /// Bytes in memory of what is not in the file.
     pub unwritten_bytes: u64,
     /// What is not in the file.
@@ -85,6 +87,7 @@ impl Page {
             bytes: 0,
             in_file: 0,
             written: 0,
+            pieces: Vec::new(),
             unwritten_bytes: 0,
             unwritten: VecDeque::new(),
             damaged: false,
@@ -98,6 +101,12 @@ impl Page {
     /// Messages before this one may be seen.
     pub fn visible(&self) -> u32 {
         self.held.front().copied().unwrap_or(self.messages)
+    }
+
+    /// Where in the file the message begins, or one before it.
+    pub fn offset_of(&self, index: u32) -> u64 {
+        let after = self.pieces.partition_point(|(first, _)| *first <= index);
+        after.checked_sub(1).map_or(0, |at| self.pieces[at].1)
     }
 
     /// What is left for a queue.

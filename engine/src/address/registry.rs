@@ -30,6 +30,8 @@ pub struct Address {
     pub routed: u64,
     /// Messages that reached none.
     pub unrouted: u64,
+    /// Messages that were dropped because it was full.
+    pub dropped: u64,
     /// Whose turn it is among the anycast queues.
     pub next_anycast: usize,
     /// Since when it has had no queue, ms since 1970.
@@ -146,6 +148,7 @@ impl Addresses {
             settings,
             routed: 0,
             unrouted: 0,
+            dropped: 0,
             next_anycast: 0,
             unused_since: None,
             reach: None,

@@ -3,6 +3,8 @@
 
 pub mod consumer;
 pub mod dispatch;
+pub mod page_cursor;
+mod page_in;
 pub mod ready;
 mod redelivery;
 mod settle;
@@ -19,6 +21,7 @@ use crate::message::Message;
 use crate::selector::Selector;
 use crate::storage::record::{PagePlace, QueueRecord};
 use consumer::{Consumer, ConsumerKey};
+use page_cursor::PageCursor;
 use ready::Ready;
 
 /// What an operator or a client may choose about a queue beyond its name, filter and routing type.
@@ -150,6 +153,8 @@ pub struct Queue {
     pub counters: Counters,
     /// When the engine looks at it next for scheduled messages.
     pub(crate) alarm: Option<u64>,
+    /// How far it has read in pages.
+    pub cursor: PageCursor,
     pub(crate) consumers: BTreeMap<ConsumerKey, Consumer>,
     /// Those of them that would take something now, by priority, lowest first. Kept by [`Queue::changed`].
     hungry: BTreeMap<i8, BTreeSet<ConsumerKey>>,
@@ -184,6 +189,7 @@ impl Queue {
             no_local_of: None,
             counters: Counters::default(),
             alarm: None,
+            cursor: PageCursor::default(),
             consumers: BTreeMap::new(),
             hungry: BTreeMap::new(),
             choosy: BTreeSet::new(),
@@ -343,6 +349,9 @@ impl Queue {
             self.expiring.remove(&(entry.message.expiration, id));
         }
         self.bytes -= entry.message.size();
+        if entry.paged.is_some() {
+            self.cursor.in_memory.subtract(entry.message.size());
+        }
         Some(entry)
     }
 
@@ -370,9 +379,10 @@ impl Queue {
         None
     }
 
-    /// When the next scheduled message is due, ms since 1970.
+    /// When the next scheduled message is due, in memory or in a page, ms since 1970.
     pub(crate) fn next_scheduled(&self) -> Option<u64> {
-        self.scheduled.first().map(|(at, _)| *at)
+        let in_memory = self.scheduled.first().map(|(at, _)| *at);
+        in_memory.into_iter().chain(self.cursor.next_due()).min()
     }
 
     /// Lets at most `limit` scheduled messages whose time has come be delivered.
@@ -470,6 +480,13 @@ impl Queue {
                 self.name()
             );
         }
+        let paged = self.entries.values().filter(|e| e.paged.is_some());
+        assert_eq!(
+            (paged.clone().count() as u64, paged.map(|e| e.message.size()).sum()),
+            (self.cursor.in_memory.messages, self.cursor.in_memory.bytes),
+            "{}: what came from pages",
+            self.name()
+        );
         let delivering = self
             .entries
             .values()

@@ -113,7 +113,7 @@ impl Engine {
     ) {
         let mut unit = Unit::new();
         for message in messages {
-            self.acknowledgement(queue_id, *message, &mut unit);
+            self.acknowledgement(queue_id, *message, &mut unit, turn);
         }
         let sync = confirmed && self.settings.sync_non_transactional;
         self.commit(from, &unit, sync, turn);
@@ -125,6 +125,7 @@ impl Engine {
         queue_id: QueueId,
         message: MessageId,
         unit: &mut Unit,
+        turn: &mut Turn<'_>,
     ) {
         let Some(queue) = self.state.queues.get_mut(queue_id) else {
             return;
@@ -133,14 +134,17 @@ impl Engine {
             return;
         };
         let logs = queue.logs(&entry.message);
+        let paged = entry.paged;
         queue.counters.acknowledged += 1;
-        if logs {
+        if let Some(place) = paged {
+            self.acknowledge_in_page(queue_id, place, message, unit, turn);
+        } else if logs {
             unit.push(Record::Acknowledge {
                 queue: queue_id,
                 message,
             });
         } else {
-            queue.take(message);
+            self.state.take_off(queue_id, message);
         }
     }
 

@@ -314,5 +314,6 @@ impl Engine {
             .map(|(id, _)| id)
             .collect();
         self.settle_messages(None, id, &messages, Outcome::Accepted, false, turn);
+        self.purge_pages(id, turn);
     }
 }
