@@ -114,6 +114,7 @@ impl Broker {
                 Completion::Segment(segment, Bytes::from(self.files[&segment].clone()))
             }
             Request::SyncAll => Completion::Synced,
+            Request::Page(_) | Request::Large(_) => panic!("no scenario pages yet: {request:?}"),
         };
         self.input(Input::Disk(completion));
     }
