@@ -382,7 +382,7 @@ impl Engine {
     }
 
     /// What `client` is told next, and what it sends next, is not seen before `position` is durable.
-    fn wait_for(&mut self, client: ConnectionId, position: Position) {
+    pub(crate) fn wait_for(&mut self, client: ConnectionId, position: Position) {
         if let Some(client) = self.clients.get_mut(&client) {
             client.last = client.last.max(position);
         }

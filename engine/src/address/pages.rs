@@ -330,16 +330,10 @@ impl Pages {
         live.dead(Key::OpenPage(record.id));
         let known = self.by_id.contains_key(&record.id);
         let page = self.page(record.id, record.address);
-        if known && page.stage != Stage::Sealed {
-            let unwritten = std::mem::take(&mut page.unwritten_bytes);
-            page.unwritten.clear();
-            page.in_file = record.messages;
-            page.stage = Stage::Sealed;
-            page.written = record.size;
-            page.messages = record.messages;
+        if known {
+            let unwritten = page.stand(record);
             self.unwritten_bytes -= unwritten;
-        }
-        if !known {
+        } else {
             page.restore(record);
             let (left, bytes) = (page.total_left(), page.bytes);
             if let Some(of) = self.by_address.get_mut(&record.address) {
@@ -503,6 +497,19 @@ impl Page {
             .iter()
             .map(|(_, share)| u64::from(share.pending.len()))
             .sum()
+    }
+
+    /// The file has everything. How many bytes that waited to be written this makes needless (after a restart).
+    fn stand(&mut self, record: &PageRecord) -> u64 {
+        if self.stage == Stage::Sealed {
+            return 0;
+        }
+        self.stage = Stage::Sealed;
+        self.unwritten.clear();
+        self.in_file = record.messages;
+        self.written = record.size;
+        self.messages = record.messages;
+        std::mem::take(&mut self.unwritten_bytes)
     }
 
     fn restore(&mut self, record: &PageRecord) {

@@ -7,7 +7,7 @@ pub mod page_cursor;
 mod page_in;
 pub mod ready;
 mod redelivery;
-mod settle;
+pub(crate) mod settle;
 mod subscribe;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,7 @@ use crate::storage::record::{PagePlace, QueueRecord};
 use consumer::{Consumer, ConsumerKey};
 use page_cursor::PageCursor;
 use ready::Ready;
+use settle::Departure;
 
 /// What an operator or a client may choose about a queue beyond its name, filter and routing type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,8 +118,19 @@ pub struct Counters {
     pub acknowledged: u64,
     /// Expired.
     pub expired: u64,
-    /// Went to the dead-letter address or were dropped after their last attempt.
+    /// Went to the dead-letter address, were dropped after their last attempt, or purged.
     pub killed: u64,
+}
+
+impl Counters {
+    /// A message leaves for good.
+    pub(crate) fn count(&mut self, why: Departure) {
+        match why {
+            Departure::Acknowledged => self.acknowledged += 1,
+            Departure::Expired => self.expired += 1,
+            Departure::Killed => self.killed += 1,
+        }
+    }
 }
 
 /// A queue.

@@ -344,34 +344,16 @@ impl Engine {
     ) -> Taken {
         let times = if purpose == Purpose::Next { 1 } else { 2 };
         for Found { index, record } in found {
-            let page = self.state.pages.get(place.page);
-            let share = page.and_then(|page| page.share(id));
-            let Some(share) = share.filter(|share| share.pending.contains(index)) else {
+            let message = &record.message;
+            let Some(mark) = self.mark_of_absent(id, place.page, index, message.id) else {
                 continue;
             };
-            let message = &record.message;
-            let queue = self.state.queues.get(id);
-            if queue.is_none_or(|queue| queue.entry(message.id).is_some()) {
+            if !self.is_for_now(id, purpose, place, index, message, mark, turn.now.wall) {
                 continue;
             }
-            let mark = share.marks.get(&index).copied().unwrap_or_default();
-            let wall = turn.now.wall;
-            if purpose == Purpose::Due && !self.is_due(id, place.page, index, message, mark, wall) {
-                continue;
-            }
-            if purpose == Purpose::Search
-                && queue.is_some_and(|queue| !queue.is_sought(message, place))
-            {
-                continue;
-            }
-            let expired = message.is_expired(wall);
-            if mark.scheduled > wall && !expired && !self.has_room_to_wait(id) {
-                self.leave_behind(id, place.page, message, mark);
-                continue;
-            }
-            if !expired && !self.has_room(id, times) {
+            if !message.is_expired(turn.now.wall) && !self.has_room(id, times) {
                 if purpose == Purpose::Due {
-                    self.leave_until(id, place.page, wall + RETRY);
+                    self.leave_until(id, place.page, turn.now.wall + RETRY);
                     continue;
                 }
                 return Taken {
@@ -385,6 +367,53 @@ impl Engine {
             self.take_one(id, place, &record, mark, turn);
         }
         Taken { full_at: None }
+    }
+
+    /// What is remembered of a message that is left for the queue and not in its memory.
+    fn mark_of_absent(
+        &self,
+        id: QueueId,
+        page: PageId,
+        index: u32,
+        message: MessageId,
+    ) -> Option<Mark> {
+        let share = self.state.pages.get(page)?.share(id)?;
+        let absent = self.state.queues.get(id)?.entry(message).is_none();
+        let left = share.pending.contains(index) && absent;
+        left.then(|| share.marks.get(&index).copied().unwrap_or_default())
+    }
+
+    /// Whether a message is to be taken now, for this purpose; one that is not due is left behind.
+    #[allow(clippy::too_many_arguments)]
+    fn is_for_now(
+        &mut self,
+        id: QueueId,
+        purpose: Purpose,
+        place: Place,
+        index: u32,
+        message: &Message,
+        mark: Mark,
+        wall: u64,
+    ) -> bool {
+        if message.is_expired(wall) {
+            return true;
+        }
+        match purpose {
+            Purpose::Due => self.is_due(id, place.page, index, message, mark, wall),
+            Purpose::Search if !self.is_sought(id, message, place) => false,
+            Purpose::Search | Purpose::Next => {
+                let now = mark.scheduled <= wall || self.has_room_to_wait(id);
+                if !now {
+                    self.leave_behind(id, place.page, message, mark);
+                }
+                now
+            }
+        }
+    }
+
+    fn is_sought(&self, id: QueueId, message: &Message, place: Place) -> bool {
+        let queue = self.state.queues.get(id);
+        queue.is_some_and(|queue| queue.is_sought(message, place))
     }
 
     fn take_one(

@@ -288,12 +288,12 @@ impl Engine {
                 continue;
             };
             let queues = &self.state.queues;
-            let elsewhere = |id: &mut QueueId| {
+            let elsewhere = |id: &QueueId| {
                 let queue = queues.get(*id);
                 queue.is_none_or(|queue| queue.address_id() != address)
             };
-            let mut take = |from: &mut SmallVec<[QueueId; 1]>| {
-                let (left, taken) = from.drain(..).partition(|id| elsewhere(&mut { *id }));
+            let take = |from: &mut SmallVec<[QueueId; 1]>| {
+                let (left, taken) = from.drain(..).partition(elsewhere);
                 *from = left;
                 taken
             };

@@ -10,6 +10,8 @@ use crate::command::{Outcome, Send};
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
 use crate::id::{ConnectionId, SessionId, Ticket, TransactionId};
+use crate::notice::Notice;
+use crate::queue::settle::Departure;
 use crate::routing::{self, Routed, Target};
 
 impl Engine {
@@ -212,9 +214,10 @@ impl Engine {
                     messages,
                     outcome: Outcome::Accepted,
                 } => {
-                    messages
-                        .iter()
-                        .for_each(|message| self.acknowledgement(queue, *message, &mut unit, turn));
+                    let why = Departure::Acknowledged;
+                    for message in messages {
+                        self.acknowledgement(queue, message, why, &mut unit, turn);
+                    }
                 }
                 Operation::Settle {
                     queue,
@@ -265,6 +268,10 @@ impl Engine {
             if deadline > turn.now.monotonic {
                 break;
             }
+            turn.notices.push(Notice::TransactionTimedOut {
+                client,
+                transaction: id,
+            });
             self.rollback_transaction(client, id, None, turn);
         }
     }

@@ -18,8 +18,7 @@ mod tests;
 pub use binding::{AddressRecord, QueueRecord};
 pub use branch::BranchStart;
 pub use duplicate_id::DuplicateIdRecord;
-pub(crate) use message::LastAddress;
-pub use message::{MessageRecord, Route};
+pub use message::{LastAddress, MessageRecord, Route};
 pub use page::{Mark, PagePlace, PageRecord, PagedRecord, Share};
 
 /// One user record. State is the fold of these over time; applying one twice is the same as once.
@@ -208,8 +207,8 @@ impl Record {
     /// What ends the payload and is worth not copying.
     pub(crate) fn body(&self) -> Option<&Bytes> {
         match self {
-            Self::Message(record) => Some(&record.message.body),
-            Self::Paged(record) => Some(&record.message.message.body),
+            Self::Message(record) => Some(record.body()),
+            Self::Paged(record) => Some(record.message.body()),
             _ => None,
         }
     }
