@@ -28,6 +28,8 @@ pub struct Address {
     pub routed: u64,
     /// Messages that reached none.
     pub unrouted: u64,
+    /// Messages dropped because the address or the disk was full.
+    pub dropped: u64,
     /// Whose turn it is among the anycast queues.
     pub next_anycast: usize,
     /// Since when it has had no queue, ms since 1970.
@@ -138,6 +140,7 @@ impl Addresses {
             settings,
             routed: 0,
             unrouted: 0,
+            dropped: 0,
             next_anycast: 0,
             unused_since: None,
             reach: None,
