@@ -13,6 +13,7 @@ use hind_engine::id::ConnectionId;
 use hind_engine::protocol;
 use hind_engine::time::Now;
 
+use crate::host::lines::Line;
 use crate::host::login::Authenticator;
 
 /// Everything the host needs to know about a broker. The node has been told its own part already.
@@ -26,6 +27,8 @@ pub struct BrokerOptions {
     pub acceptors: Vec<AcceptorOptions>,
     /// Protocols to announce at start (AMQ221043): module and key, for example `hind-stomp` and `STOMP`.
     pub modules: Vec<(String, String)>,
+    /// What else the log says at start.
+    pub start_lines: Vec<Line>,
     /// Where durable state lives.
     pub directories: Directories,
     /// How the journal is written; `None` when `persistence-enabled` is false.
@@ -61,6 +64,7 @@ impl BrokerOptions {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             acceptors: Vec::new(),
             modules: Vec::new(),
+            start_lines: Vec::new(),
             directories: Directories::default(),
             journal: None,
             lock_patience: Duration::ZERO,

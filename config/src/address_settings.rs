@@ -51,7 +51,54 @@ pub(crate) fn read(
             settings.push((pattern.value.clone(), overrides));
         }
     }
+    page_limits(core, &settings, findings);
     settings
+}
+
+/// A page limit acts only together with `page-full-policy`: the one without the other is said to be ignored, unless
+/// another match may complete it.
+fn page_limits(
+    core: &Element,
+    settings: &[(String, AddressSettingsOverrides)],
+    findings: &mut Findings,
+) {
+    let limited = |settings: &AddressSettingsOverrides| {
+        settings.page_limit_bytes.flatten().is_some()
+            || settings.page_limit_messages.flatten().is_some()
+    };
+    let any_limit = settings.iter().any(|(_, settings)| limited(settings));
+    let any_policy = settings
+        .iter()
+        .any(|(_, settings)| settings.page_full_policy.flatten().is_some());
+    for setting in core
+        .all("address-settings")
+        .flat_map(|all| all.all("address-setting"))
+    {
+        let name = setting.attribute("match").map_or("", |of| &of.value);
+        let text = |name: &str| setting.child(name).map(|child| child.text.as_str());
+        let limit = |name: &str| text(name).filter(|limit| *limit != "-1");
+        let (bytes, messages) = (limit("page-limit-bytes"), limit("page-limit-messages"));
+        let (element, text) = if let (Some(policy), false) = (text("page-full-policy"), any_limit) {
+            let text = format!(
+                "AMQ224124: Address {name} has page-full-policy={policy} but neither page-limit-bytes nor \
+                 page-limit-messages are set. Page full configuration being ignored on this address."
+            );
+            ("page-full-policy", text)
+        } else if (bytes.is_some() || messages.is_some()) && !any_policy {
+            let (shown_bytes, messages) = (bytes.unwrap_or("null"), messages.unwrap_or("null"));
+            let text = format!(
+                "AMQ224125: Address {name} has page-limit-bytes={shown_bytes} and page-limit-messages={messages} but \
+                 no page-full-policy set. Page full configuration being ignored on this address"
+            );
+            let element = bytes.map_or("page-limit-messages", |_| "page-limit-bytes");
+            (element, text)
+        } else {
+            continue;
+        };
+        if let Some(child) = setting.child(element) {
+            findings.note(Level::Warn, &child.text_position, element, text);
+        }
+    }
 }
 
 /// One type of the settings, and how it is written.

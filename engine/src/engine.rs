@@ -10,14 +10,13 @@ use smallvec::SmallVec;
 use crate::address::name::QUALIFIER;
 use crate::address::paging::PageWork;
 use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
-use crate::event::{Block, Event, Refusal};
+use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
-use crate::id::{
-    AddressId, ConnectionId, MessageId, QueueId, SessionId, Ticket, TransactionId,
-};
-use crate::notice::Notice;
+use crate::id::{AddressId, ConnectionId, MessageId, QueueId, SessionId, Ticket, TransactionId};
+use crate::notice::{DiskLimit, Notice};
 use crate::random::Random;
 use crate::security::permissions::Permission;
+use crate::session::blocks::Blocks;
 use crate::session::{Client, Session};
 use crate::settings::Settings;
 use crate::state::State;
@@ -70,7 +69,9 @@ pub struct Engine {
     next_id: u64,
     expiry_scan: Option<Instant>,
     address_scan: Option<Instant>,
-    pub(crate) blocked: Option<Block>,
+    /// The limit of the disk that is reached.
+    pub(crate) disk_full: Option<DiskLimit>,
+    pub(crate) blocks: Blocks,
     /// Full addresses for which somebody waits.
     pub(crate) blocking: BTreeSet<AddressId>,
     pub(crate) page_work: PageWork,
@@ -93,7 +94,8 @@ impl Engine {
             next_id: 1,
             expiry_scan: None,
             address_scan: None,
-            blocked: None,
+            disk_full: None,
+            blocks: Blocks::default(),
             blocking: BTreeSet::new(),
             page_work: PageWork::default(),
             failed: false,
@@ -155,6 +157,9 @@ impl Engine {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
+            Command::Send(session, send) if self.disk_full.is_some() => {
+                self.send_on_full_disk(from, session, send, turn);
+            }
             Command::Send(session, send) => self.send(from, session, send, turn),
             Command::Consumer(id, ConsumerCommand::Open(open)) => {
                 self.open_consumer(from, id, &open, turn)
@@ -198,6 +203,7 @@ impl Engine {
             self.close_consumer((client, consumer), true, turn);
         }
         self.clients.remove(&client);
+        self.blocks.forget(client);
     }
 
     /// Everything up to `position` is durable: what waited for it becomes visible.
@@ -222,8 +228,8 @@ impl Engine {
         // more: a few rounds, the rest next turn.
         for _ in 0..ROUNDS {
             self.dispatch(turn);
-            self.read_pages(turn);
-            if self.expired.is_empty() && self.dirty.is_empty() {
+            let given = self.read_pages(turn);
+            if self.expired.is_empty() && !given {
                 break;
             }
             for (queue, message) in std::mem::take(&mut self.expired) {
@@ -287,30 +293,6 @@ impl Engine {
                 .map(|period| turn.now.monotonic.after(period));
             self.delete_unused(turn);
         }
-    }
-
-    /// How full the disk is: producers wait while it is too full.
-    pub fn disk_usage(&mut self, total: u64, free: u64, turn: &mut Turn<'_>) {
-        let used = (total - free.min(total)).saturating_mul(100);
-        let used_percent = used.checked_div(total).unwrap_or(0);
-        let too_used = self
-            .settings
-            .max_disk_usage
-            .is_some_and(|max| used_percent > u64::from(max));
-        let too_little = self.settings.min_disk_free.is_some_and(|min| free < min);
-        let blocked = (too_used || too_little).then_some(Block::DiskFull);
-        if blocked == self.blocked {
-            return;
-        }
-        self.blocked = blocked.clone();
-        let event = blocked.clone().map_or(Event::Unblocked, Event::Blocked);
-        turn.notices
-            .push(blocked.map_or(Notice::Unblocked, Notice::Blocked));
-        // Who waits for an address as well has been told, and is told when it has room.
-        let clients = self.clients.iter();
-        let others = clients.filter(|(_, client)| client.blocked_on.is_empty());
-        turn.events
-            .extend(others.map(|(client, _)| (*client, event.clone())));
     }
 
     /// The broker is stopping: clients are told.
@@ -523,9 +505,7 @@ impl Engine {
         if let Some(client) = self.clients.get_mut(&from) {
             client.sessions.insert(id, session);
         }
-        if let Some(block) = self.blocked.clone() {
-            turn.events.push((from, Event::Blocked(block)));
-        }
+        self.hold_on_full_disk(from, turn);
     }
 
     fn close_session(&mut self, from: ConnectionId, id: SessionId, turn: &mut Turn<'_>) {

@@ -21,7 +21,8 @@ use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
 use crate::storage::Liveness;
 use crate::storage::record::{
-    AddressRecord, BranchStart, Key, MessageRecord, PagePlace, PageRecord, QueueRecord, Record, Route,
+    AddressRecord, BranchStart, Key, MessageRecord, PagePlace, PageRecord, QueueRecord, Record,
+    Route,
 };
 
 /// A message of the log and the durable queues it is still on.
@@ -363,6 +364,16 @@ impl State {
         );
     }
 
+    /// Messages on a queue, in memory and in pages.
+    pub fn message_count(&self, id: QueueId) -> u64 {
+        let Some(queue) = self.queues.get(id) else {
+            return 0;
+        };
+        let pages = self.pages.after(queue.address_id(), PageId(0));
+        let left: u64 = pages.map(|(_, page)| u64::from(page.left(id))).sum();
+        queue.len() as u64 + left - queue.cursor.in_memory.messages
+    }
+
     /// What has to be written again to keep a key alive: the record as it would be written now.
     pub(crate) fn record(&self, key: &Key) -> Option<Record> {
         Some(match key {
@@ -433,10 +444,15 @@ impl State {
     pub fn page_lines(&self) -> Vec<String> {
         let record = |(id, _)| self.page_record(id);
         let shares = |page: PageRecord| {
-            let line = move |(queue, share): &(QueueId, _)| format!("{} {queue} {share:?}", page.id);
+            let line =
+                move |(queue, share): &(QueueId, _)| format!("{} {queue} {share:?}", page.id);
             page.shares.iter().map(line).collect::<Vec<_>>()
         };
-        self.pages.iter().filter_map(record).flat_map(shares).collect()
+        self.pages
+            .iter()
+            .filter_map(record)
+            .flat_map(shares)
+            .collect()
     }
 
     /// Checks the invariants of every queue and of the log's index; for the simulator and tests.
@@ -471,7 +487,9 @@ impl State {
             // What came after messages that went to pages waits for them.
             let pages = self.pages.after(queue.address_id(), PageId(0));
             let mut pages = pages.filter(|(_, page)| page.left(id) > 0);
-            let paged = pages.next().map_or(MessageId(u64::MAX), |(_, page)| page.first);
+            let paged = pages
+                .next()
+                .map_or(MessageId(u64::MAX), |(_, page)| page.first);
             let held: Vec<MessageId> = queue
                 .sorted()
                 .into_iter()

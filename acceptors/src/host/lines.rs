@@ -6,7 +6,6 @@ use std::fmt;
 use std::time::Duration;
 
 use hind_engine::address::routing_type::RoutingType;
-use hind_engine::event::Block;
 use hind_engine::notice::Notice;
 use hind_ha::input::DiskUsage;
 
@@ -199,12 +198,12 @@ impl Announcer {
                 "messages sent to address {address} reach no queue: they are acknowledged and dropped (said once per \
                  address)"
             )),
-            Notice::Blocked(Block::DiskFull) => Line::server_warn(format!(
+            Notice::DiskFull(_) => Line::server_warn(format!(
                 "AMQ222210: {} which is beyond the configured <max-disk-usage> or <min-disk-free>. System will start \
                  blocking producers.",
                 self.disk_words()
             )),
-            Notice::Unblocked => Line::server_info(format!(
+            Notice::DiskFree(_) => Line::server_info(format!(
                 "AMQ222211: {} which is below the configured <max-disk-usage>. System will unblock producers.",
                 self.disk_words()
             )),

@@ -13,6 +13,7 @@ pub mod login;
 pub mod login_modules;
 pub mod mailbox;
 pub mod markers;
+pub mod memory;
 pub mod quota;
 pub mod signals;
 pub mod turn;

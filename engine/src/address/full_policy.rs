@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::registry::Address;
 use super::settings::{AddressFullPolicy, AddressSettings, PageFullPolicy};
 use crate::engine::{Engine, Turn};
-use crate::event::{Block, Event, Refusal};
+use crate::event::{Block, Refusal};
 use crate::id::{AddressId, ConnectionId};
-use crate::notice::Notice;
+use crate::notice::{Fill, Notice};
 
 /// What is to be done with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +70,11 @@ impl Engine {
     }
 
     /// What is done with more messages if the pages of the address may not grow any more.
-    fn page_limit_policy(&self, id: AddressId, settings: &AddressSettings) -> Option<PageFullPolicy> {
+    fn page_limit_policy(
+        &self,
+        id: AddressId,
+        settings: &AddressSettings,
+    ) -> Option<PageFullPolicy> {
         let policy = settings.page_full_policy?;
         let of = self.state.pages.of(id)?;
         let full = reached(settings.page_limit_bytes, of.bytes)
@@ -79,15 +83,8 @@ impl Engine {
     }
 
     fn drop_message(&mut self, id: AddressId, turn: &mut Turn<'_>) -> Result<Verdict, Refusal> {
-        if let Some(address) = self.state.addresses.get_mut(id) {
-            if address.dropped == 0 {
-                turn.notices.push(Notice::AddressDropping {
-                    address: address.record.name.clone(),
-                    bytes: address.memory.bytes,
-                });
-            }
-            address.dropped += 1;
-        }
+        let fill = self.fill(id);
+        self.note_dropped(id, Some(fill), turn);
         Ok(Verdict::Drop)
     }
 
@@ -96,18 +93,12 @@ impl Engine {
         let Some(address) = self.state.addresses.get(id) else {
             return;
         };
-        let name = address.record.name.clone();
-        let waits = self.blocked.is_some();
-        let Some(client) = self.clients.get_mut(&from) else {
-            return;
-        };
-        let first = client.blocked_on.is_empty() && !waits;
-        if client.blocked_on.insert(id) && first {
-            let block = Block::AddressFull(name.clone());
-            turn.events.push((from, Event::Blocked(block)));
-        }
+        let address = address.record.name.clone();
+        let block = Block::AddressFull(address.clone());
+        turn.events.extend(self.blocks.begin(from, block));
         if self.blocking.insert(id) {
-            turn.notices.push(Notice::AddressBlocked { address: name });
+            let fill = self.fill(id);
+            turn.notices.push(Notice::AddressBlocked { address, fill });
         }
     }
 
@@ -115,19 +106,44 @@ impl Engine {
     pub(crate) fn unblock(&mut self, turn: &mut Turn<'_>) {
         let addresses = &self.state.addresses;
         let full = |id: &AddressId| addresses.get(*id).is_some_and(|one| self.is_full(one));
-        let free: Vec<AddressId> = self.blocking.iter().copied().filter(|id| !full(id)).collect();
+        let free: Vec<AddressId> = self
+            .blocking
+            .iter()
+            .copied()
+            .filter(|id| !full(id))
+            .collect();
         for id in free {
             self.blocking.remove(&id);
-            if let Some(address) = self.state.addresses.get(id) {
-                let address = address.record.name.clone();
-                turn.notices.push(Notice::AddressUnblocked { address });
-            }
-            for (connection, client) in &mut self.clients {
-                let last = client.blocked_on.remove(&id) && client.blocked_on.is_empty();
-                if last && self.blocked.is_none() {
-                    turn.events.push((*connection, Event::Unblocked));
-                }
-            }
+            let Some(address) = self.state.addresses.get(id) else {
+                continue;
+            };
+            let (address, fill) = (address.record.name.clone(), self.fill(id));
+            let block = Block::AddressFull(address.clone());
+            turn.events.extend(self.blocks.end(&block));
+            turn.notices
+                .push(Notice::AddressUnblocked { address, fill });
+        }
+    }
+
+    /// How full an address is, for the log.
+    pub(crate) fn fill(&self, id: AddressId) -> Fill {
+        let all = self.state.memory();
+        let of_all = Fill {
+            global_bytes: all.bytes,
+            global_messages: all.messages,
+            global_bytes_max: self.settings.global_max_bytes,
+            global_messages_max: self.settings.global_max_messages,
+            ..Fill::default()
+        };
+        let Some(address) = self.state.addresses.get(id) else {
+            return of_all;
+        };
+        Fill {
+            bytes: address.memory.bytes,
+            messages: address.memory.messages,
+            bytes_max: address.settings.max_size_bytes,
+            messages_max: address.settings.max_size_messages,
+            ..of_all
         }
     }
 }

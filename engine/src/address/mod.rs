@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An address: routing types, queues bound to it, and the settings that rule it.
 
+mod disk_full;
 pub mod full_policy;
 pub mod ledger;
 pub mod lifecycle;

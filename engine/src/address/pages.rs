@@ -150,7 +150,10 @@ impl Page {
     }
 
     fn is_done(&self) -> bool {
-        let left = self.shares.iter().any(|(_, share)| !share.pending.is_empty());
+        let left = self
+            .shares
+            .iter()
+            .any(|(_, share)| !share.pending.is_empty());
         !left && self.reserved == 0
     }
 
@@ -180,7 +183,12 @@ impl Page {
         if index < self.in_file {
             return;
         }
-        match self.unwritten.iter_mut().rev().find(|kept| kept.index == index) {
+        match self
+            .unwritten
+            .iter_mut()
+            .rev()
+            .find(|kept| kept.index == index)
+        {
             Some(kept) => {
                 let known = &mut kept.record.routes;
                 for route in routes {
@@ -284,7 +292,10 @@ impl Pages {
             return VecDeque::new();
         };
         self.unwritten_bytes -= std::mem::take(&mut page.unwritten_bytes);
-        page.in_file = page.unwritten.back().map_or(page.in_file, |last| last.index + 1);
+        page.in_file = page
+            .unwritten
+            .back()
+            .map_or(page.in_file, |last| last.index + 1);
         std::mem::take(&mut page.unwritten)
     }
 

@@ -70,7 +70,7 @@ impl Engine {
             }
             let notice = Notice::PagingStarted {
                 address: address.record.name.clone(),
-                memory: address.memory,
+                fill: self.fill(id),
             };
             turn.notices.push(notice);
         }
@@ -92,12 +92,7 @@ impl Engine {
     }
 
     /// After its record is in the log: the message is in its page, and may be seen when `position` is durable.
-    pub(crate) fn arrive_in_page(
-        &mut self,
-        place: PagePlace,
-        visible: bool,
-        turn: &mut Turn<'_>,
-    ) {
+    pub(crate) fn arrive_in_page(&mut self, place: PagePlace, visible: bool, turn: &mut Turn<'_>) {
         self.state.pages.filled(place, turn.storage.live());
         self.page_work.unwritten.insert(place.page);
         let Some(page) = self.state.pages.get_mut(place.page) else {
@@ -132,11 +127,19 @@ impl Engine {
         let due = |id: &PageId| {
             let page = self.state.pages.get(*id);
             page.is_none_or(|page| {
-                all || page.unwritten_bytes >= PIECE || page.stage > Stage::Open
+                let address = self.state.addresses.get(page.address);
+                let size = address.map_or(PIECE, |address| address.settings.page_size_bytes);
+                all || page.unwritten_bytes >= PIECE.min(size) || page.stage > Stage::Open
             })
         };
         if !self.page_work.unwritten.is_empty() {
-            let due: Vec<PageId> = self.page_work.unwritten.iter().copied().filter(due).collect();
+            let due: Vec<PageId> = self
+                .page_work
+                .unwritten
+                .iter()
+                .copied()
+                .filter(due)
+                .collect();
             due.into_iter().for_each(|id| self.write_page(id, turn));
             self.bound_unsealed();
         }
@@ -183,7 +186,10 @@ impl Engine {
 
     /// Closes the largest pages while too much is known to the log only.
     fn bound_unsealed(&mut self) {
-        let limit = self.settings.global_max_bytes.map_or(UNSEALED, |max| UNSEALED.min(max / 4));
+        let limit = self
+            .settings
+            .global_max_bytes
+            .map_or(UNSEALED, |max| UNSEALED.min(max / 4));
         let mut open = self.page_work.unsealed;
         while open > limit {
             let files = self.page_work.files.iter();
@@ -192,7 +198,9 @@ impl Engine {
                 let page = self.state.pages.get(*id);
                 page.is_none_or(|page| page.stage >= Stage::Closed)
             };
-            let largest = closable.filter(|(id, _)| !sealing(id)).max_by_key(|(_, file)| file.end());
+            let largest = closable
+                .filter(|(id, _)| !sealing(id))
+                .max_by_key(|(_, file)| file.end());
             let Some((id, size)) = largest.map(|(id, file)| (*id, file.end())) else {
                 return;
             };
@@ -282,8 +290,8 @@ impl Engine {
             PageCompletion::Unreadable { page, offset, why } => {
                 self.page_unreadable(page, offset, &why, turn);
             }
-            PageCompletion::SetAside(page, file) => {
-                turn.notices.push(Notice::PageSetAside { page, file });
+            PageCompletion::SetAside(_, file) => {
+                turn.notices.push(Notice::PageSetAside { file });
             }
         }
     }
@@ -312,7 +320,9 @@ impl Engine {
     pub(crate) fn start_paging(&mut self, turn: &mut Turn<'_>) {
         turn.storage.ask(Request::Page(PageRequest::List));
         let pages = self.state.pages.iter();
-        let pages: Vec<_> = pages.map(|(id, page)| (id, page.address, page.stage)).collect();
+        let pages: Vec<_> = pages
+            .map(|(id, page)| (id, page.address, page.stage))
+            .collect();
         for (id, address, stage) in pages {
             let Some(address) = self.state.addresses.get_mut(address) else {
                 continue;
@@ -325,7 +335,9 @@ impl Engine {
             if stage != Stage::Sealed {
                 self.page_work.unwritten.insert(id);
             }
-            before.into_iter().for_each(|before| self.close_page(before));
+            before
+                .into_iter()
+                .for_each(|before| self.close_page(before));
             self.want_page(id);
         }
     }
@@ -339,14 +351,18 @@ impl Engine {
             return;
         }
         let left = self.state.pages.of(id).map_or(0, |of| of.left);
-        let queues = address.queues.iter().filter_map(|id| self.state.queues.get(*id));
+        let queues = address
+            .queues
+            .iter()
+            .filter_map(|id| self.state.queues.get(*id));
         let in_memory: u64 = queues.map(|queue| queue.cursor.in_memory.messages).sum();
         if left == in_memory
             && let Some(address) = self.state.addresses.get_mut(id)
         {
             address.paging.active = false;
-            let name = address.record.name.clone();
-            turn.notices.push(Notice::PagingStopped { address: name });
+            let address = address.record.name.clone();
+            let fill = self.fill(id);
+            turn.notices.push(Notice::PagingStopped { address, fill });
         }
     }
 }

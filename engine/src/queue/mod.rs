@@ -494,7 +494,10 @@ impl Queue {
         }
         let paged = self.entries.values().filter(|e| e.paged.is_some());
         assert_eq!(
-            (paged.clone().count() as u64, paged.map(|e| e.message.size()).sum()),
+            (
+                paged.clone().count() as u64,
+                paged.map(|e| e.message.size()).sum()
+            ),
             (self.cursor.in_memory.messages, self.cursor.in_memory.bytes),
             "{}: what came from pages",
             self.name()

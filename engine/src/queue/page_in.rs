@@ -9,11 +9,13 @@
 use bytes::Bytes;
 
 use super::page_cursor::{Place, Purpose};
+use crate::address::ledger::Ledger;
+use crate::address::pages::Page;
 use crate::engine::{Engine, Turn, Unit};
 use crate::id::{AddressId, MessageId, PageId, QueueId};
 use crate::message::Message;
 use crate::notice::Notice;
-use crate::storage::page::Entries;
+use crate::storage::page::{Entries, Entry};
 use crate::storage::record::{LastAddress, Mark, MessageRecord, PagePlace, Record};
 use crate::storage::request::{PageRequest, Request};
 
@@ -33,44 +35,63 @@ const RETRY: u64 = 1_000;
 /// Something read from a page.
 struct Found {
     index: u32,
+    /// Where in the file, if it comes from there.
+    offset: Option<u64>,
     record: MessageRecord,
 }
 
-/// What a queue made of what was read.
-struct Taken {
-    /// It has no room for the message at this index.
-    full_at: Option<u32>,
+/// What is being looked at, for which queue and why.
+#[derive(Clone, Copy)]
+struct Look {
+    queue: QueueId,
+    purpose: Purpose,
+    /// From where on.
+    from: Place,
+    /// The time, ms since 1970.
+    wall: u64,
 }
 
 impl Engine {
     /// Queues that may want something of their pages read it, as far as it is in memory, or ask the disk for it.
-    pub(crate) fn read_pages(&mut self, turn: &mut Turn<'_>) {
+    /// Whether any of them has been given something.
+    pub(crate) fn read_pages(&mut self, turn: &mut Turn<'_>) -> bool {
+        let mut given = false;
         for id in std::mem::take(&mut self.page_work.wanting) {
-            self.read_for(id, turn);
+            given |= self.read_for(id, turn);
         }
+        given
     }
 
-    fn read_for(&mut self, id: QueueId, turn: &mut Turn<'_>) {
+    fn read_for(&mut self, id: QueueId, turn: &mut Turn<'_>) -> bool {
         let Some(queue) = self.state.queues.get(id) else {
-            return;
+            return false;
         };
         let address = queue.address_id();
         if queue.cursor.reading.is_some() {
-            return;
+            return false;
         }
         let Some((purpose, place)) = self.next_read(id, turn.now.wall) else {
             if !self.has_unread(id) {
                 self.release_after(id, MessageId(u64::MAX), turn);
                 self.stop_paging_if_done(address, turn);
             }
-            return;
+            return false;
         };
+        if purpose == Purpose::Due
+            && let Some(queue) = self.state.queues.get_mut(id)
+            && queue.cursor.due.page != place.page
+        {
+            // When it is due next is found out by looking.
+            queue.cursor.behind.insert(place.page, u64::MAX);
+            queue.cursor.due = place;
+        }
         let page = self.state.pages.get(place.page);
         if page.is_some_and(|page| place.index >= page.in_file) {
             self.read_from_memory(id, purpose, place, turn);
-        } else {
-            self.ask_for(id, purpose, place, turn);
+            return true;
         }
+        self.ask_for(id, purpose, place, turn);
+        false
     }
 
     /// What a queue reads next.
@@ -145,20 +166,13 @@ impl Engine {
         self.room(id, times) > 0
     }
 
+    /// Bytes that a queue may still take from pages into memory.
     fn room(&self, id: QueueId, times: u64) -> u64 {
         let Some(queue) = self.state.queues.get(id) else {
             return 0;
         };
-        let Some(address) = self.state.addresses.get(queue.address_id()) else {
-            return 0;
-        };
         let in_memory = queue.cursor.in_memory;
-        let settings = &address.settings;
-        let mut bytes = settings.max_read_page_bytes.unwrap_or(u64::MAX);
-        if self.is_globally_full() {
-            bytes = bytes.min(PRESSED);
-        }
-        let messages = settings.max_read_page_messages.unwrap_or(u64::MAX);
+        let (bytes, messages) = self.window(id);
         if in_memory.messages == 0 {
             return bytes.max(1);
         }
@@ -168,8 +182,28 @@ impl Engine {
         bytes.saturating_mul(times).saturating_sub(in_memory.bytes)
     }
 
+    /// Bytes and messages that a queue may have from pages in memory.
+    fn window(&self, id: QueueId) -> (u64, u64) {
+        let queue = self.state.queues.get(id);
+        let address = queue.and_then(|queue| self.state.addresses.get(queue.address_id()));
+        let Some(settings) = address.map(|address| &address.settings) else {
+            return (0, 0);
+        };
+        let mut bytes = settings.max_read_page_bytes.unwrap_or(u64::MAX);
+        if self.is_globally_full() {
+            bytes = bytes.min(PRESSED);
+        }
+        (bytes, settings.max_read_page_messages.unwrap_or(u64::MAX))
+    }
+
     /// What is not in the file yet is taken from where it waits to be written.
-    fn read_from_memory(&mut self, id: QueueId, purpose: Purpose, place: Place, turn: &mut Turn<'_>) {
+    fn read_from_memory(
+        &mut self,
+        id: QueueId,
+        purpose: Purpose,
+        place: Place,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(page) = self.state.pages.get(place.page) else {
             return;
         };
@@ -181,13 +215,22 @@ impl Engine {
             .take(PORTION)
             .map(|one| Found {
                 index: one.index,
+                offset: None,
                 record: one.record.clone(),
             })
             .collect();
         let end = found.last().map_or(visible, |last| last.index + 1);
-        let taken = self.take_in(id, purpose, place, found.into_iter(), turn);
-        let index = taken.full_at.unwrap_or(end);
-        self.advance(id, purpose, place, Place { index, ..place }, turn);
+        let look = Look {
+            queue: id,
+            purpose,
+            from: place,
+            wall: turn.now.wall,
+        };
+        let to = self.take_in(look, found, turn).unwrap_or(Place {
+            index: end,
+            ..place
+        });
+        self.advance(look, to);
         self.page_work.wanting.insert(id);
     }
 
@@ -209,15 +252,14 @@ impl Engine {
         match purpose {
             Purpose::Next => queue.cursor.next = place,
             Purpose::Search => queue.cursor.search = place,
-            Purpose::Due => {
-                if queue.cursor.due.page != place.page {
-                    queue.cursor.behind.insert(place.page, u64::MAX);
-                }
-                queue.cursor.due = place;
-            }
+            Purpose::Due => queue.cursor.due = place,
         }
         let length = room.max(queue.cursor.at_least);
-        self.page_work.reads.entry(key).or_default().push((id, purpose));
+        self.page_work
+            .reads
+            .entry(key)
+            .or_default()
+            .push((id, purpose));
         if !asked {
             turn.storage.ask(Request::Page(PageRequest::Read {
                 page: place.page,
@@ -228,10 +270,16 @@ impl Engine {
     }
 
     /// A part of a page has been read.
-    pub(crate) fn page_read(&mut self, page: PageId, offset: u64, bytes: &Bytes, turn: &mut Turn<'_>) {
+    pub(crate) fn page_read(
+        &mut self,
+        page: PageId,
+        offset: u64,
+        bytes: &Bytes,
+        turn: &mut Turn<'_>,
+    ) {
         let readers = self.page_work.reads.remove(&(page, offset));
         for (id, purpose) in readers.unwrap_or_default() {
-            self.read_chunk(id, purpose, page, offset, bytes, turn);
+            self.read_chunk(id, purpose, (page, offset), bytes, turn);
         }
         self.page_work.wanting.append(&mut self.page_work.waiting);
     }
@@ -240,67 +288,82 @@ impl Engine {
         &mut self,
         id: QueueId,
         purpose: Purpose,
-        page_id: PageId,
-        offset: u64,
+        chunk: (PageId, u64),
         bytes: &Bytes,
         turn: &mut Turn<'_>,
     ) {
-        let Some(place) = self.end_read(id, purpose) else {
+        let (page_id, offset) = chunk;
+        let Some(from) = self.end_read(id, purpose) else {
             return;
         };
         self.page_work.wanting.insert(id);
-        let Some(page) = self.state.pages.get(page_id).filter(|_| place.page == page_id) else {
+        let Some(page) = self
+            .state
+            .pages
+            .get(page_id)
+            .filter(|_| from.page == page_id)
+        else {
             return;
         };
         let last = offset + bytes.len() as u64 >= page.written;
-        let end = if last { page.in_file } else { 0 };
+        let end = page.in_file.min(page.visible());
+        let look = Look {
+            queue: id,
+            purpose,
+            from,
+            wall: turn.now.wall,
+        };
         let mut entries = Entries::new(page_id, offset, bytes, last);
-        let mut addresses = LastAddress::default();
-        let mut found = Vec::new();
-        let (mut index, mut lost) = (place.index, Vec::new());
-        let share = page.share(id);
-        let visible = page.visible();
-        for entry in entries.by_ref() {
-            if entry.index < place.index || entry.index >= visible {
-                continue;
-            }
-            lost.extend(index..entry.index);
-            index = entry.index + 1;
-            let wanted = share.is_some_and(|share| share.pending.contains(entry.index));
-            if wanted && self.is_wanted(id, purpose, place, &entry, &mut addresses) {
-                match entry.decode(&mut addresses) {
-                    Some(record) => found.push(Found {
-                        index: entry.index,
-                        record,
-                    }),
-                    None => lost.push(entry.index),
-                }
-            }
-        }
+        let (found, mut missing, mut index) = self.look_through(look, &mut entries);
         if last {
-            lost.extend(index..end.min(visible));
-            index = index.max(end.min(visible));
+            missing.extend(index..end);
+            index = index.max(end);
         }
         let resume = entries.resume();
         if let Some(queue) = self.state.queues.get_mut(id) {
             queue.cursor.at_least = if last { 0 } else { resume.at_least as u64 };
         }
-        let what = entries.damaged().first().map(|range| {
-            format!("bytes {} to {} cannot be verified", range.start, range.end)
-        });
-        let taken = self.take_in(id, purpose, place, found.into_iter(), turn);
-        if taken.full_at.is_none() {
-            self.lose(id, page_id, &lost, what, turn);
-        }
-        let next = match taken.full_at {
-            Some(index) => Place { index, ..place },
-            None => Place {
-                page: page_id,
-                index,
-                offset: resume.offset,
-            },
+        let damaged = entries.damaged().first();
+        let what = damaged
+            .map(|range| format!("bytes {} to {} cannot be verified", range.start, range.end));
+        let end = Place {
+            page: page_id,
+            index,
+            offset: resume.offset,
         };
-        self.advance(id, purpose, place, next, turn);
+        let to = self.take_in(look, found, turn).unwrap_or(end);
+        missing.retain(|index| *index < to.index);
+        self.lose(id, page_id, &missing, what, turn);
+        self.advance(look, to);
+    }
+
+    /// Decodes what a chunk has for a queue; which messages are missing in it, and which one comes next.
+    fn look_through(&self, look: Look, entries: &mut Entries<'_>) -> (Vec<Found>, Vec<u32>, u32) {
+        let (mut found, mut missing, mut next) = (Vec::new(), Vec::new(), look.from.index);
+        let page = self.state.pages.get(look.from.page);
+        let share = page.and_then(|page| page.share(look.queue));
+        let visible = page.map_or(0, Page::visible);
+        let mut addresses = LastAddress::default();
+        for entry in entries {
+            if entry.index < look.from.index || entry.index >= visible {
+                continue;
+            }
+            missing.extend(next..entry.index);
+            next = entry.index + 1;
+            let pending = share.is_some_and(|share| share.pending.contains(entry.index));
+            if !pending || !self.is_worth_a_copy(look, &entry, &mut addresses) {
+                continue;
+            }
+            match entry.decode(&mut addresses) {
+                Some(record) => found.push(Found {
+                    index: entry.index,
+                    offset: Some(entry.offset),
+                    record,
+                }),
+                None => missing.push(entry.index),
+            }
+        }
+        (found, missing, next)
     }
 
     /// The read under way for the queue has ended; where it was meant to begin.
@@ -315,105 +378,78 @@ impl Engine {
     }
 
     /// Whether a message in a page is worth a copy of its own in memory.
-    fn is_wanted(
-        &self,
-        id: QueueId,
-        purpose: Purpose,
-        place: Place,
-        entry: &crate::storage::page::Entry<'_>,
-        addresses: &mut LastAddress,
-    ) -> bool {
-        if purpose != Purpose::Search {
-            return true;
-        }
-        let Some(queue) = self.state.queues.get(id) else {
-            return false;
-        };
-        let shared = entry.decode_shared(addresses);
-        shared.is_some_and(|record| queue.is_sought(&record.message, place))
+    fn is_worth_a_copy(&self, look: Look, entry: &Entry<'_>, addresses: &mut LastAddress) -> bool {
+        look.purpose != Purpose::Search
+            || entry
+                .decode_shared(addresses)
+                .is_some_and(|record| self.is_sought(look, &record.message))
     }
 
-    /// A queue takes messages of a page into memory as far as it has room.
-    fn take_in(
-        &mut self,
-        id: QueueId,
-        purpose: Purpose,
-        place: Place,
-        found: impl Iterator<Item = Found>,
-        turn: &mut Turn<'_>,
-    ) -> Taken {
-        let times = if purpose == Purpose::Next { 1 } else { 2 };
-        for Found { index, record } in found {
-            let message = &record.message;
-            let Some(mark) = self.mark_of_absent(id, place.page, index, message.id) else {
-                continue;
-            };
-            if !self.is_for_now(id, purpose, place, index, message, mark, turn.now.wall) {
-                continue;
-            }
-            if !message.is_expired(turn.now.wall) && !self.has_room(id, times) {
-                if purpose == Purpose::Due {
-                    self.leave_until(id, place.page, turn.now.wall + RETRY);
-                    continue;
-                }
-                return Taken {
-                    full_at: Some(index),
-                };
-            }
+    fn is_sought(&self, look: Look, message: &Message) -> bool {
+        let queue = self.state.queues.get(look.queue);
+        queue.is_some_and(|queue| queue.is_sought(message, look.from))
+    }
+
+    /// A queue takes messages of a page into memory. Where it stopped, if it has no room for all.
+    fn take_in(&mut self, look: Look, found: Vec<Found>, turn: &mut Turn<'_>) -> Option<Place> {
+        let times = if look.purpose == Purpose::Next { 1 } else { 2 };
+        for Found {
+            index,
+            offset,
+            record,
+        } in found
+        {
             let place = PagePlace {
-                page: place.page,
+                page: look.from.page,
                 index,
             };
-            self.take_one(id, place, &record, mark, turn);
+            let message = &record.message;
+            let Some(mark) = self.mark_of_absent(look.queue, place, message.id) else {
+                continue;
+            };
+            if !self.is_for_now(look, place, message, mark) {
+                continue;
+            }
+            if !message.is_expired(look.wall) && !self.has_room(look.queue, times) {
+                if look.purpose == Purpose::Due {
+                    self.leave_until(look.queue, place.page, look.wall + RETRY);
+                    continue;
+                }
+                return Some(Place {
+                    page: place.page,
+                    index,
+                    offset: offset.unwrap_or(look.from.offset),
+                });
+            }
+            self.take_one(look.queue, place, &record, mark, turn);
         }
-        Taken { full_at: None }
+        None
     }
 
     /// What is remembered of a message that is left for the queue and not in its memory.
-    fn mark_of_absent(
-        &self,
-        id: QueueId,
-        page: PageId,
-        index: u32,
-        message: MessageId,
-    ) -> Option<Mark> {
-        let share = self.state.pages.get(page)?.share(id)?;
+    fn mark_of_absent(&self, id: QueueId, place: PagePlace, message: MessageId) -> Option<Mark> {
+        let share = self.state.pages.get(place.page)?.share(id)?;
         let absent = self.state.queues.get(id)?.entry(message).is_none();
-        let left = share.pending.contains(index) && absent;
-        left.then(|| share.marks.get(&index).copied().unwrap_or_default())
+        let left = share.pending.contains(place.index) && absent;
+        left.then(|| share.marks.get(&place.index).copied().unwrap_or_default())
     }
 
-    /// Whether a message is to be taken now, for this purpose; one that is not due is left behind.
-    #[allow(clippy::too_many_arguments)]
-    fn is_for_now(
-        &mut self,
-        id: QueueId,
-        purpose: Purpose,
-        place: Place,
-        index: u32,
-        message: &Message,
-        mark: Mark,
-        wall: u64,
-    ) -> bool {
-        if message.is_expired(wall) {
+    /// Whether a message is to be taken now; one whose time has not come is left behind.
+    fn is_for_now(&mut self, look: Look, place: PagePlace, message: &Message, mark: Mark) -> bool {
+        if message.is_expired(look.wall) {
             return true;
         }
-        match purpose {
-            Purpose::Due => self.is_due(id, place.page, index, message, mark, wall),
-            Purpose::Search if !self.is_sought(id, message, place) => false,
+        match look.purpose {
+            Purpose::Due => self.is_due(look, place, message, mark),
+            Purpose::Search if !self.is_sought(look, message) => false,
             Purpose::Search | Purpose::Next => {
-                let now = mark.scheduled <= wall || self.has_room_to_wait(id);
+                let now = mark.scheduled <= look.wall || self.has_room_to_wait(look.queue);
                 if !now {
-                    self.leave_behind(id, place.page, message, mark);
+                    self.leave_behind(look.queue, place.page, message, mark);
                 }
                 now
             }
         }
-    }
-
-    fn is_sought(&self, id: QueueId, message: &Message, place: Place) -> bool {
-        let queue = self.state.queues.get(id);
-        queue.is_some_and(|queue| queue.is_sought(message, place))
     }
 
     fn take_one(
@@ -426,7 +462,8 @@ impl Engine {
     ) {
         let message = record.message.id;
         self.release_after(id, message, turn);
-        self.state.put_on(id, &record.message, mark.count, mark.scheduled);
+        self.state
+            .put_on(id, &record.message, mark.count, mark.scheduled);
         if let Some(queue) = self.state.queues.get_mut(id) {
             queue.mark_paged(message, place);
             // It was counted when it came.
@@ -439,27 +476,18 @@ impl Engine {
         }
     }
 
-    /// Whether a message that was left behind, or not come to yet, has to be dealt with now; else it stays behind.
-    fn is_due(
-        &mut self,
-        id: QueueId,
-        page: PageId,
-        index: u32,
-        message: &Message,
-        mark: Mark,
-        wall: u64,
-    ) -> bool {
-        if message.is_expired(wall) {
-            return true;
-        }
-        let next = self.state.queues.get(id).map(|queue| queue.cursor.next);
-        let come_to = next.is_some_and(|next| (page, index) < (next.page, next.index));
-        if come_to && mark.scheduled <= wall {
+    /// Whether a message that was left behind has to be dealt with now; one that reading in order has not come to only
+    /// if it has expired.
+    fn is_due(&mut self, look: Look, place: PagePlace, message: &Message, mark: Mark) -> bool {
+        let queue = self.state.queues.get(look.queue);
+        let next = queue.map_or_else(Place::default, |queue| queue.cursor.next);
+        let come_to = (place.page, place.index) < (next.page, next.index);
+        if come_to && mark.scheduled <= look.wall {
             return true;
         }
         let scheduled = if come_to { mark.scheduled } else { 0 };
         let mark = Mark { scheduled, ..mark };
-        self.leave_behind(id, page, message, mark);
+        self.leave_behind(look.queue, place.page, message, mark);
         false
     }
 
@@ -480,32 +508,28 @@ impl Engine {
 
     /// Messages that wait for their time take at most half of the room.
     fn has_room_to_wait(&self, id: QueueId) -> bool {
-        let Some(queue) = self.state.queues.get(id) else {
-            return false;
-        };
-        let room = self.room(id, 1);
-        room > queue.cursor.in_memory.bytes
+        let queue = self.state.queues.get(id);
+        let in_memory = queue.map_or_else(Ledger::default, |queue| queue.cursor.in_memory);
+        let (bytes, messages) = self.window(id);
+        in_memory.bytes < bytes / 2 && in_memory.messages < messages / 2
     }
 
     /// Reading goes on there.
-    fn advance(&mut self, id: QueueId, purpose: Purpose, from: Place, to: Place, turn: &mut Turn<'_>) {
+    fn advance(&mut self, look: Look, to: Place) {
         let ends = self.page_ends(to);
-        let Some(queue) = self.state.queues.get_mut(id) else {
+        let Some(queue) = self.state.queues.get_mut(look.queue) else {
             return;
         };
-        match purpose {
-            Purpose::Next => {
-                queue.cursor.next = queue.cursor.next.max(to);
-            }
+        match look.purpose {
+            Purpose::Next => queue.cursor.next = queue.cursor.next.max(to),
             Purpose::Search => {
                 queue.cursor.search = to;
-                queue.searched(from, to);
+                queue.searched(look.from, to);
             }
             Purpose::Due => queue.cursor.due = if ends { Place::default() } else { to },
         }
-        self.set_alarm(id);
-        self.mark_dirty(id);
-        let _ = turn;
+        self.set_alarm(look.queue);
+        self.mark_dirty(look.queue);
     }
 
     fn page_ends(&self, place: Place) -> bool {
@@ -547,7 +571,8 @@ impl Engine {
         let address = page.address;
         page.damaged |= first;
         if first {
-            turn.storage.ask(Request::Page(PageRequest::SetAside(page_id)));
+            turn.storage
+                .ask(Request::Page(PageRequest::SetAside(page_id)));
         }
         if first || !lost.is_empty() {
             let what = what.unwrap_or_else(|| "messages are missing".to_owned());
@@ -601,12 +626,18 @@ impl Engine {
             let (end, in_file) = (page.visible(), page.in_file);
             let lost: Vec<u32> = (from..in_file.min(end)).collect();
             self.lose(id, page_id, &lost, Some(why.to_owned()), turn);
-            let next = Place {
+            let to = Place {
                 page: page_id,
                 index: in_file.min(end),
                 offset,
             };
-            self.advance(id, purpose, place.unwrap_or_default(), next, turn);
+            let look = Look {
+                queue: id,
+                purpose,
+                from: place.unwrap_or_default(),
+                wall: turn.now.wall,
+            };
+            self.advance(look, to);
         }
         self.page_work.wanting.append(&mut self.page_work.waiting);
     }
@@ -620,7 +651,11 @@ impl Engine {
         unit: &mut Unit,
         turn: &mut Turn<'_>,
     ) {
-        let durable = self.state.queues.get(queue).is_some_and(|queue| queue.durable);
+        let durable = self
+            .state
+            .queues
+            .get(queue)
+            .is_some_and(|queue| queue.durable);
         let page = self.state.pages.get(place.page);
         if durable && page.is_some_and(|page| page.is_durable(place.index)) {
             unit.push(Record::PageAcknowledge {
@@ -636,7 +671,7 @@ impl Engine {
 
     /// Messages in pages that expire are dealt with without waiting to be consumed.
     pub(crate) fn scan_expired_pages(&mut self, wall: u64) {
-        let expired = |page: &crate::address::pages::Page| page.expires != 0 && page.expires <= wall;
+        let expired = |page: &Page| page.expires != 0 && page.expires <= wall;
         let pages = self.state.pages.iter().filter(|(_, page)| expired(page));
         let due: Vec<_> = pages
             .flat_map(|(id, page)| page.shares().map(move |(queue, _)| (id, *queue)))

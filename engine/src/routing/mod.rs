@@ -279,7 +279,11 @@ impl Engine {
     ) -> SmallVec<[PagedTo; 1]> {
         let mut addresses: SmallVec<[AddressId; 2]> = SmallVec::new();
         for queue in logged.iter().chain(volatile.iter()) {
-            let address = self.state.queues.get(*queue).map(|queue| queue.address_id());
+            let address = self
+                .state
+                .queues
+                .get(*queue)
+                .map(|queue| queue.address_id());
             addresses.extend(address.filter(|address| !addresses.contains(address)));
         }
         let mut paged = SmallVec::new();
@@ -368,7 +372,8 @@ impl Engine {
             self.put_in_page(from, &routed, paged, position, turn);
         }
         for queue in &routed.volatile {
-            self.state.put_on(*queue, &routed.message, 0, routed.scheduled);
+            self.state
+                .put_on(*queue, &routed.message, 0, routed.scheduled);
         }
         for queue in routed.logged.into_iter().chain(routed.volatile) {
             if let Some(entry) = self
@@ -401,7 +406,9 @@ impl Engine {
         let (place, address) = (paged.place, paged.address);
         if !paged.volatile.is_empty() {
             let routes = routed.routes(&paged.volatile);
-            self.state.pages.put(place, address, &routed.message, &routes, false);
+            self.state
+                .pages
+                .put(place, address, &routed.message, &routes, false);
         }
         let visible = self.gate.is_open(position);
         self.arrive_in_page(place, visible, turn);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the engine knows of a client: its sessions, and where its consumers and transactions are.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub(crate) mod blocks;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::address::name::split_fqqn;
@@ -24,8 +26,6 @@ pub struct Client {
     pub transactions: BTreeMap<TransactionId, Transaction>,
     /// The last position it caused: whatever it is told next waits for that.
     pub last: Position,
-    /// Full addresses it waits for.
-    pub blocked_on: BTreeSet<AddressId>,
     /// The address it last sent to, so that the next send need not look it up.
     pub last_address: Option<(Arc<str>, AddressId)>,
 }

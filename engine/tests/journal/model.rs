@@ -136,6 +136,7 @@ impl Model {
             }
             Key::Address(id) => Record::Address(self.addresses[&id].clone()),
             Key::Queue(id) => Record::Queue(self.queues[&id].clone()),
+            Key::Page(_) | Key::OpenPage(_) => panic!("this model has no pages"),
             Key::IdCounter => Record::IdCounter(self.id_counter),
         }
     }

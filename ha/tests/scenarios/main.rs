@@ -8,5 +8,6 @@ mod basics;
 mod broker;
 mod expiry;
 mod load;
+mod paging;
 mod transactions;
 mod undelivered;

@@ -208,8 +208,7 @@ impl Storage {
     /// End of a turn: what it appended, if anything.
     pub fn take_batch(&mut self) -> Option<Batch> {
         assert!(!self.unit_open, "a turn ends between units");
-        let release_waits =
-            self.live.retire(self.appended) || !self.asked_when_synced.is_empty();
+        let release_waits = self.live.retire(self.appended) || !self.asked_when_synced.is_empty();
         if self.collector.is_empty() {
             return None;
         }
