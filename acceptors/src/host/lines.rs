@@ -6,10 +6,10 @@ use std::fmt;
 use std::time::Duration;
 
 use hind_engine::address::routing_type::RoutingType;
-use hind_engine::event::Block;
 use hind_engine::notice::Notice;
 use hind_ha::input::DiskUsage;
 
+use super::limit_lines;
 use crate::options::Directories;
 
 /// Whose line it is; levels are configured by these names.
@@ -170,7 +170,10 @@ impl Announcer {
                 Vec::new()
             }
             Notice::Active => vec![self.phrase(notice), self.identity()],
-            _ => vec![self.phrase(notice)],
+            notice => {
+                let limit = limit_lines::line(&notice, self.disk);
+                vec![limit.unwrap_or_else(|| self.phrase(notice))]
+            }
         }
     }
 
@@ -199,14 +202,13 @@ impl Announcer {
                 "messages sent to address {address} reach no queue: they are acknowledged and dropped (said once per \
                  address)"
             )),
-            Notice::DroppedAfterAttempts {
-                queue,
-                message,
-                attempts,
-            } => Line::server_warn(format!(
-                "AMQ222150: Sending message {message} to Dead Letter Address, but there is no Dead Letter Address \
-                 configured for queue {queue} so dropping it after {attempts} attempts"
-            )),
+            other => self.fate(other),
+        }
+    }
+
+    /// Notices about messages that were not delivered, and about transactions nobody ended.
+    fn fate(&mut self, notice: Notice) -> Line {
+        match notice {
             Notice::DeadLettered {
                 queue,
                 address,
@@ -216,14 +218,44 @@ impl Announcer {
                 "AMQ222149: Sending message {message} to Dead Letter Address {address} from {queue} after {attempts} \
                  attempts"
             )),
-            Notice::Blocked(Block::DiskFull) => Line::server_warn(format!(
-                "AMQ222210: {} which is beyond the configured <max-disk-usage> or <min-disk-free>. System will start \
-                 blocking producers.",
-                self.disk_words()
+            Notice::DroppedAfterAttempts {
+                queue,
+                message,
+                attempts,
+                dead_letter_address: None,
+            } => Line::server_warn(format!(
+                "AMQ222150: Sending message {message} to Dead Letter Address, but there is no Dead Letter Address \
+                 configured for queue {queue} so dropping it after {attempts} attempts (said once per address)"
             )),
-            Notice::Unblocked => Line::server_info(format!(
-                "AMQ222211: {} which is below the configured <max-disk-usage>. System will unblock producers.",
-                self.disk_words()
+            Notice::DroppedAfterAttempts {
+                queue,
+                message,
+                attempts,
+                dead_letter_address: Some(address),
+            } => Line::server_warn(format!(
+                "AMQ222148: Sending message {message} to Dead Letter Address {address}, but it has no bindings so \
+                 dropping it; from {queue} after {attempts} attempts (said once per address)"
+            )),
+            Notice::DroppedExpired {
+                queue,
+                expiry_address: None,
+            } => Line::server_warn(format!(
+                "AMQ222147: Messages are being expired on queue {queue}, but there is no Expiry Address configured so \
+                 messages will be dropped. (said once per address)"
+            )),
+            Notice::DroppedExpired {
+                queue,
+                expiry_address: Some(address),
+            } => Line::server_warn(format!(
+                "AMQ222146: Message has expired. No bindings for Expiry Address {address} so dropping it; from \
+                 {queue} (said once per address)"
+            )),
+            Notice::TransactionTimedOut {
+                client,
+                transaction,
+            } => Line::server_warn(format!(
+                "AMQ222103: transaction with xid {client}:{transaction} timed out and is rolled back (connection \
+                 {client})"
             )),
             other => self.life(other),
         }
@@ -261,21 +293,6 @@ impl Announcer {
             other => Line::server_info(format!("{other:?}")),
         }
     }
-
-    fn disk_words(&self) -> String {
-        match self.disk {
-            None => "Free storage space is not known".to_owned(),
-            Some(DiskUsage { total, free }) => {
-                let used = total.saturating_sub(free) as f64 / total.max(1) as f64;
-                format!(
-                    "Free storage space is at {} of {} total. Usage rate is {:.1}%",
-                    spoken_bytes(free),
-                    spoken_bytes(total),
-                    used * 100.0
-                )
-            }
-        }
-    }
 }
 
 /// Whether another tenth of a journal long enough to wait for has been read.
@@ -294,25 +311,6 @@ fn routing_word(routing: RoutingType) -> &'static str {
 fn routing_list(routing: &[RoutingType]) -> String {
     let words: Vec<_> = routing.iter().copied().map(routing_word).collect();
     format!("[{}]", words.join(", "))
-}
-
-/// As Artemis prints sizes: `512B`, `1.5GB`; units of 1024.
-fn spoken_bytes(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    let mut units = ["B", "kB", "MB", "GB", "TB"].into_iter();
-    let mut unit = units.next().unwrap_or("B");
-    for larger in units {
-        if size < 1024.0 {
-            break;
-        }
-        size /= 1024.0;
-        unit = larger;
-    }
-    if unit == "B" {
-        format!("{bytes}B")
-    } else {
-        format!("{size:.1}{unit}")
-    }
 }
 
 /// As Artemis prints an uptime: `12.345 seconds`, `5 minutes`, `2 hours 5 minutes`.
@@ -337,6 +335,8 @@ fn plural(count: u64) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use hind_engine::id::{ConnectionId, MessageId, TransactionId};
+
     use super::*;
 
     fn announcer() -> Announcer {
@@ -371,9 +371,47 @@ mod tests {
             ),
             (Notice::Active, "AMQ221007: Server is now active"),
             (
-                Notice::Blocked(Block::DiskFull),
-                "AMQ222210: Free storage space is at 512.0MB of 10.0GB total. Usage rate is 95.0% which is beyond the \
-                 configured <max-disk-usage> or <min-disk-free>. System will start blocking producers.",
+                Notice::DroppedExpired {
+                    queue: "q".into(),
+                    expiry_address: None,
+                },
+                "AMQ222147: Messages are being expired on queue q, but there is no Expiry Address configured so \
+                 messages will be dropped. (said once per address)",
+            ),
+            (
+                Notice::DroppedExpired {
+                    queue: "q".into(),
+                    expiry_address: Some("EXP".into()),
+                },
+                "AMQ222146: Message has expired. No bindings for Expiry Address EXP so dropping it; from q (said once \
+                 per address)",
+            ),
+            (
+                Notice::DroppedAfterAttempts {
+                    queue: "q".into(),
+                    message: MessageId(7),
+                    attempts: 10,
+                    dead_letter_address: None,
+                },
+                "AMQ222150: Sending message 7 to Dead Letter Address, but there is no Dead Letter Address configured \
+                 for queue q so dropping it after 10 attempts (said once per address)",
+            ),
+            (
+                Notice::DroppedAfterAttempts {
+                    queue: "q".into(),
+                    message: MessageId(7),
+                    attempts: 10,
+                    dead_letter_address: Some("DLQ".into()),
+                },
+                "AMQ222148: Sending message 7 to Dead Letter Address DLQ, but it has no bindings so dropping it; from \
+                 q after 10 attempts (said once per address)",
+            ),
+            (
+                Notice::TransactionTimedOut {
+                    client: ConnectionId(3),
+                    transaction: TransactionId(1),
+                },
+                "AMQ222103: transaction with xid 3:1 timed out and is rolled back (connection 3)",
             ),
         ];
         for (notice, text) in table {

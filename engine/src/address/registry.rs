@@ -30,6 +30,10 @@ pub struct Address {
     pub unrouted: u64,
     /// Messages dropped because the address or the disk was full.
     pub dropped: u64,
+    /// Messages of its queues that expired and were dropped, for want of an expiry address.
+    pub dropped_expired: u64,
+    /// Messages of its queues that used up their attempts and were dropped, for want of a dead-letter address.
+    pub dropped_dead: u64,
     /// Whose turn it is among the anycast queues.
     pub next_anycast: usize,
     /// Since when it has had no queue, ms since 1970.
@@ -141,6 +145,8 @@ impl Addresses {
             routed: 0,
             unrouted: 0,
             dropped: 0,
+            dropped_expired: 0,
+            dropped_dead: 0,
             next_anycast: 0,
             unused_since: None,
             reach: None,

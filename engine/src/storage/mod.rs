@@ -3,6 +3,7 @@
 
 mod journal;
 pub mod layout;
+pub mod page;
 pub mod record;
 pub mod request;
 mod settings;

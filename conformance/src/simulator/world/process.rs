@@ -153,7 +153,11 @@ impl World {
         if incarnation != self.incarnation || self.process.is_none() {
             return Ok(());
         }
-        for completion in self.disk.finish() {
+        let completions = self.disk.finish();
+        if let Some(breach) = self.disk.breach.take() {
+            return Err(Violation::new("disk", breach));
+        }
+        for completion in completions {
             let now = clocks(self);
             if let Completion::Failed(why) = &completion {
                 self.trace
@@ -264,7 +268,7 @@ impl World {
     fn notice(&mut self, notice: &Notice) -> Result<(), Violation> {
         let counter = match notice {
             Notice::DeadLettered { .. } => "notice.dead_lettered",
-            Notice::Blocked(_) => "notice.blocked",
+            Notice::DiskFull(_) => "notice.disk_full",
             Notice::Recovered { torn: 1.., .. } => "notice.recovered_torn",
             Notice::Recovered { .. } => "notice.recovered",
             Notice::Damaged(_) => "notice.damaged",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::super::layout::{Reader, Sink};
+use super::super::layout::{Counter, Reader, Sink};
 use crate::id::{MessageId, QueueId};
 use crate::message::{Kind, Message, Properties};
 
@@ -36,7 +36,7 @@ pub struct Route {
 
 /// The address text of the message before, shared with the next one if that has the same: most neighbours do.
 #[derive(Debug, Default)]
-pub(crate) struct LastAddress(Option<Arc<str>>);
+pub struct LastAddress(Option<Arc<str>>);
 
 impl LastAddress {
     fn share(&mut self, text: &str) -> Arc<str> {
@@ -52,8 +52,20 @@ impl LastAddress {
 }
 
 impl MessageRecord {
+    /// What ends the payload and is worth not copying.
+    pub(in crate::storage) fn body(&self) -> &Bytes {
+        &self.message.body
+    }
+
+    /// Bytes of the payload: envelope and body.
+    pub(in crate::storage) fn payload_len(&self) -> usize {
+        let mut counter = Counter::default();
+        self.encode_envelope(&mut counter);
+        counter.0 + self.body().len()
+    }
+
     /// Everything but the body's bytes, which follow and end the payload.
-    pub(super) fn encode_envelope(&self, out: &mut impl Sink) {
+    pub(in crate::storage) fn encode_envelope(&self, out: &mut impl Sink) {
         let message = &*self.message;
         let bits = if message.durable { DURABLE } else { 0 }
             | if message.user_id.is_some() {
@@ -76,10 +88,24 @@ impl MessageRecord {
             out.text(user_id);
         }
         out.block(message.properties.encoded());
-        out.count(message.body.len());
+        out.count(self.body().len());
     }
 
-    pub(super) fn decode(mut from: Reader<'_>, addresses: &mut LastAddress) -> Option<Self> {
+    /// Reads a payload back and copies what it keeps: a slice would keep the whole segment's buffer alive as long as the
+    /// message.
+    pub(in crate::storage) fn decode(
+        from: Reader<'_>,
+        addresses: &mut LastAddress,
+    ) -> Option<Self> {
+        Self::decode_keeping(from, addresses, Bytes::copy_from_slice)
+    }
+
+    /// Reads a payload back; `keep` says how a part of it is kept.
+    pub(in crate::storage) fn decode_keeping(
+        mut from: Reader<'_>,
+        addresses: &mut LastAddress,
+        keep: impl Fn(&[u8]) -> Bytes,
+    ) -> Option<Self> {
         let id = MessageId(from.u64()?);
         let timestamp = from.u64()?;
         let expiration = from.u64()?;
@@ -93,9 +119,14 @@ impl MessageRecord {
             0 => None,
             _ => Some(from.shared_text()?),
         };
-        let properties = decode_properties(from.block()?)?;
-        // An exact copy: a slice would keep the whole segment's buffer alive as long as the message.
-        let body = Bytes::copy_from_slice(from.block()?);
+        let properties = match from.block()? {
+            [] => Properties::default(),
+            block => Properties::decode(keep(block))?,
+        };
+        let body = match from.block()? {
+            [] => Bytes::new(),
+            block => keep(block),
+        };
         from.end()?;
         let message = Message {
             id,
@@ -127,11 +158,4 @@ fn decode_routes(from: &mut Reader<'_>) -> Option<SmallVec<[Route; 1]>> {
         });
     }
     Some(routes)
-}
-
-fn decode_properties(block: &[u8]) -> Option<Properties> {
-    if block.is_empty() {
-        return Some(Properties::default());
-    }
-    Properties::decode(Bytes::copy_from_slice(block))
 }
