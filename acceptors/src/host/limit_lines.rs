@@ -243,8 +243,8 @@ mod tests {
         global_messages_max: None,
     };
 
-    fn said(notice: Notice) -> (Level, String) {
-        let line = line(&notice, DISK).expect("is about a limit");
+    fn said(notice: &Notice) -> (Level, String) {
+        let line = line(notice, DISK).expect("is about a limit");
         (line.level, line.text)
     }
 
@@ -296,9 +296,9 @@ mod tests {
             ),
         ];
         for (notice, level, text) in table {
-            assert_eq!(said(notice), (level, format!("{text}{full}")));
+            assert_eq!(said(&notice), (level, format!("{text}{full}")));
         }
-        let (_, text) = said(Notice::AddressDropping {
+        let (_, text) = said(&Notice::AddressDropping {
             address: address(),
             fill: None,
         });
@@ -306,7 +306,7 @@ mod tests {
             text,
             "AMQ222039: Messages sent to address 'orders' are being dropped; the disk is full"
         );
-        let (level, text) = said(Notice::GlobalFull(FILL));
+        let (level, text) = said(&Notice::GlobalFull(FILL));
         assert!(
             level == Level::Warn && text.ends_with("globalMaxSize=1000 bytes (-1 messages);"),
             "{text}"
@@ -366,7 +366,7 @@ mod tests {
             ),
         ];
         for (notice, text) in table {
-            assert_eq!(said(notice).1, text);
+            assert_eq!(said(&notice).1, text);
         }
     }
 
@@ -399,7 +399,7 @@ mod tests {
             ),
         ];
         for (notice, level, text) in table {
-            assert_eq!(said(notice), (level, text.to_owned()));
+            assert_eq!(said(&notice), (level, text.to_owned()));
         }
     }
 
