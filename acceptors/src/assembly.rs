@@ -12,6 +12,7 @@ use hind_config::{Position, Settings};
 use hind_ha::{Node, Seed};
 
 use crate::global_max_size::GlobalMaxSize;
+use crate::host::disk_fill::Fullest;
 use crate::host::entropy;
 use crate::host::login::Authenticator;
 use crate::host::turn::Brain;
@@ -72,6 +73,9 @@ pub fn options(
     options.journal = settings.persistence_enabled.then(|| journal(settings));
     options.start_lines = GlobalMaxSize::of(settings).lines();
     options.disk_scan_period = settings.limits.disk_scan_period;
+    if settings.limits.min_disk_free.is_some() {
+        options.fullest_disk = Fullest::LeastFree;
+    }
     options.signals = true;
     options.lock_patience = Duration::from_secs(10);
     options.login.cache_size =

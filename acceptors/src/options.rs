@@ -13,6 +13,7 @@ use hind_engine::id::ConnectionId;
 use hind_engine::protocol;
 use hind_engine::time::Now;
 
+use crate::host::disk_fill::Fullest;
 use crate::host::lines::Line;
 use crate::host::login::Authenticator;
 
@@ -41,6 +42,8 @@ pub struct BrokerOptions {
     pub kill_allowed: bool,
     /// How often the disk is measured; `None` for never.
     pub disk_scan_period: Option<Duration>,
+    /// Which of the file systems under its folders counts then.
+    pub fullest_disk: Fullest,
     /// Whether the process is the broker's own: SIGTERM and SIGINT stop it, and it takes all the file descriptors it may
     /// have.
     pub signals: bool,
@@ -71,6 +74,7 @@ impl BrokerOptions {
             marker_directory: None,
             kill_allowed: false,
             disk_scan_period: None,
+            fullest_disk: Fullest::MostUsed,
             signals: false,
             login: LoginOptions::new(authenticator),
             workers: thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 16)),

@@ -74,31 +74,43 @@ fn page_limits(
         .all("address-settings")
         .flat_map(|all| all.all("address-setting"))
     {
-        let name = setting.attribute("match").map_or("", |of| &of.value);
-        let text = |name: &str| setting.child(name).map(|child| child.text.as_str());
-        let limit = |name: &str| text(name).filter(|limit| *limit != "-1");
-        let (bytes, messages) = (limit("page-limit-bytes"), limit("page-limit-messages"));
-        let (element, text) = if let (Some(policy), false) = (text("page-full-policy"), any_limit) {
-            let text = format!(
-                "AMQ224124: Address {name} has page-full-policy={policy} but neither page-limit-bytes nor \
-                 page-limit-messages are set. Page full configuration being ignored on this address."
-            );
-            ("page-full-policy", text)
-        } else if (bytes.is_some() || messages.is_some()) && !any_policy {
-            let (shown_bytes, messages) = (bytes.unwrap_or("null"), messages.unwrap_or("null"));
-            let text = format!(
-                "AMQ224125: Address {name} has page-limit-bytes={shown_bytes} and page-limit-messages={messages} but \
-                 no page-full-policy set. Page full configuration being ignored on this address"
-            );
-            let element = bytes.map_or("page-limit-messages", |_| "page-limit-bytes");
-            (element, text)
-        } else {
-            continue;
-        };
-        if let Some(child) = setting.child(element) {
+        if let Some((element, text)) = ignored_page_limit(setting, any_limit, any_policy)
+            && let Some(child) = setting.child(element)
+        {
             findings.note(Level::Warn, &child.text_position, element, text);
         }
     }
+}
+
+/// The element of a setting that is ignored for want of another, and what is to be said of it.
+fn ignored_page_limit(
+    setting: &Element,
+    any_limit: bool,
+    any_policy: bool,
+) -> Option<(&'static str, String)> {
+    let name = setting.attribute("match").map_or("", |of| &of.value);
+    let text = |name: &str| setting.child(name).map(|child| child.text.as_str());
+    if let Some(policy) = text("page-full-policy").filter(|_| !any_limit) {
+        let text = format!(
+            "AMQ224124: Address {name} has page-full-policy={policy} but neither page-limit-bytes nor \
+             page-limit-messages are set. Page full configuration being ignored on this address."
+        );
+        return Some(("page-full-policy", text));
+    }
+    let limit = |name: &str| text(name).filter(|limit| *limit != "-1");
+    let (bytes, messages) = (limit("page-limit-bytes"), limit("page-limit-messages"));
+    let element = match (bytes, messages) {
+        (Some(_), _) => "page-limit-bytes",
+        (None, Some(_)) => "page-limit-messages",
+        (None, None) => return None,
+    };
+    let text = format!(
+        "AMQ224125: Address {name} has page-limit-bytes={} and page-limit-messages={} but no page-full-policy set. \
+         Page full configuration being ignored on this address",
+        bytes.unwrap_or("null"),
+        messages.unwrap_or("null")
+    );
+    (!any_policy).then_some((element, text))
 }
 
 /// One type of the settings, and how it is written.

@@ -30,7 +30,7 @@ pub struct Address {
     pub routed: u64,
     /// Messages that reached none.
     pub unrouted: u64,
-    /// Messages that were dropped because it was full.
+    /// Messages dropped because the address or the disk was full.
     pub dropped: u64,
     /// Messages of its queues that expired and were dropped, for want of an expiry address.
     pub dropped_expired: u64,

@@ -6,6 +6,7 @@ mod accounts;
 mod addresses;
 mod basics;
 mod broker;
+mod disk_full;
 mod expiry;
 mod load;
 mod paging;
