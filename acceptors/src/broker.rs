@@ -101,16 +101,16 @@ impl Broker {
         let signals = options.signals.then(Signals::new).transpose();
         let signals = signals.map_err(failing("cannot take signals"))?;
         let pool = disk.as_ref().map(|disk| Arc::clone(disk.pool()));
-        let queue = Arc::new(DiskQueue::default());
+        let queue = Arc::new(disk_queue(&options));
         let port = match &disk {
-            Some(_) => DiskPort::Thread(Arc::clone(&queue)),
+            Some(_) => DiskPort::Shared(Arc::clone(&queue)),
             None => DiskPort::Volatile(Mutex::new(VolatileDisk::default())),
         };
         let chores = Arc::new(Chores::default());
         let house = Arc::new(house(&options, node, port, &chores));
         let turn = Arc::clone(&house.turn);
         let disk = disk
-            .map(|disk| start_disk(disk, &queue, &options, &turn).map(|thread| (queue, thread)))
+            .map(|disk| start_disk(disk, &queue, &turn, &runtime).map(|thread| (queue, thread)))
             .transpose()?;
 
         let (address_sender, addresses) = watch::channel(Vec::new());
@@ -211,20 +211,27 @@ fn prepare(directory: &Path, create: bool) -> Result<(), StartError> {
     })
 }
 
+fn disk_queue(options: &BrokerOptions) -> DiskQueue {
+    let journal = options.journal.as_ref();
+    let longest = journal.map_or(Duration::ZERO, |journal| journal.buffer_timeout);
+    DiskQueue::new(longest, options.workers > 1)
+}
+
 fn start_disk(
-    disk: Disk,
+    mut disk: Disk,
     queue: &Arc<DiskQueue>,
-    options: &BrokerOptions,
     turn: &Arc<Turn>,
+    runtime: &Runtime,
 ) -> Result<JoinHandle<()>, StartError> {
-    let longest = options
-        .journal
-        .as_ref()
-        .map_or(Duration::ZERO, |journal| journal.buffer_timeout);
     let turn = Arc::clone(turn);
-    group_commit::start(disk, Arc::clone(queue), longest, move |completions| {
-        turn.submit_all(completions.into_iter().map(Input::Disk));
-    })
+    let workers = runtime.handle().clone();
+    group_commit::start(
+        Box::new(move |requests| disk.execute_all(requests.drain(..))),
+        Arc::clone(queue),
+        move |completions| turn.submit_all(completions.into_iter().map(Input::Disk)),
+        // A task from outside wakes a sleeping worker, which then looks at the sockets.
+        move || drop(workers.spawn(std::future::ready(()))),
+    )
     .map_err(failing("the disk thread cannot be started"))
 }
 

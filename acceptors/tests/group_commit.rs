@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use hind_acceptors::host::disk::group_commit::Pace;
+use hind_acceptors::host::disk::pace::Pace;
 use tempfile::TempDir;
 use toy::{Client, Seen, address, durable_options, start};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The real disk under the storage: carries out the engine's requests on files.
 //!
-//! [`Disk`] is the synchronous core; [`group_commit`] gives it a thread and company. The same table of expectations
+//! [`Disk`] is the synchronous core; [`group_commit`] says which thread carries requests out on it, and when. The same table of expectations
 //! ([`contract`]) is run against this disk and the simulated one.
 //!
 //! Names in the journal directory: `hind-data-<segment>.hjn`, `hind-pool-<n>.tmp`, `node.state`.
@@ -9,6 +9,7 @@
 pub mod contract;
 pub mod file_pool;
 pub mod group_commit;
+pub mod pace;
 pub mod volatile;
 
 use std::collections::{BTreeMap, VecDeque};

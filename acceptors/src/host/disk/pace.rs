@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the last syncs say about the next one: whether company is worth waiting for, and whether a worker may carry it
+//! out on its own.
+
+use std::time::Duration;
+
+/// Decides how the next sync is done.
+#[derive(Debug)]
+pub struct Pace {
+    /// `journal-buffer-timeout`.
+    longest: Duration,
+    /// How many demands for a sync the last one and its aftermath saw.
+    crowd: usize,
+    /// How long the last sync took.
+    sync: Duration,
+    /// How many syncs in a row were demanded by one only, and fast.
+    calm: u32,
+}
+
+impl Pace {
+    /// A sync that takes longer holds a worker back for longer than waking two threads would take.
+    pub const FAST: Duration = Duration::from_micros(500);
+    /// One quiet moment in a crowd, or one fast sync of a slow disk, is no rule yet.
+    pub const CALM_AFTER: u32 = 4;
+
+    /// Never waits longer than `longest`.
+    pub fn new(longest: Duration) -> Self {
+        Self {
+            longest,
+            crowd: 0,
+            sync: Duration::ZERO,
+            calm: 0,
+        }
+    }
+
+    /// How many demands for a sync to wait for, and how long; `None` to start at once.
+    pub fn advice(&self) -> Option<(usize, Duration)> {
+        /// Below this a sleep costs more than it gathers.
+        const WORTHWHILE: Duration = Duration::from_micros(20);
+        let patience = (self.sync / 2).min(self.longest);
+        (self.crowd > 1 && patience >= WORTHWHILE).then_some((self.crowd, patience))
+    }
+
+    /// Whether the next sync is likely to be demanded by one only, and to be fast.
+    pub fn is_calm(&self) -> bool {
+        self.calm >= Self::CALM_AFTER
+    }
+
+    /// A round that met `taken` demands took `sync`, and `waiting` more had come when it was over. A round without a
+    /// sync teaches nothing.
+    pub fn learn(&mut self, taken: usize, waiting: usize, sync: Duration) {
+        if taken == 0 {
+            return;
+        }
+        self.crowd = taken + waiting;
+        self.sync = sync;
+        self.calm = if self.crowd == 1 && sync < Self::FAST {
+            self.calm.saturating_add(1)
+        } else {
+            0
+        };
+    }
+}
