@@ -24,6 +24,7 @@ use crate::host::chores::Chores;
 use crate::host::clock::Clock;
 use crate::host::disk::Disk;
 use crate::host::disk::group_commit::{self, DiskQueue};
+use crate::host::disk::pace::Pace;
 use crate::host::disk::volatile::VolatileDisk;
 use crate::host::lines::{self, Line};
 use crate::host::lock_file::LockFile;
@@ -214,7 +215,12 @@ fn prepare(directory: &Path, create: bool) -> Result<(), StartError> {
 fn disk_queue(options: &BrokerOptions) -> DiskQueue {
     let journal = options.journal.as_ref();
     let longest = journal.map_or(Duration::ZERO, |journal| journal.buffer_timeout);
-    DiskQueue::new(longest, options.workers > 1)
+    let fast = if options.workers > 1 {
+        Pace::FAST
+    } else {
+        Duration::ZERO
+    };
+    DiskQueue::new(longest, fast)
 }
 
 fn start_disk(

@@ -42,8 +42,6 @@ const ABSENCE: Duration = Duration::from_millis(10);
 pub struct DiskQueue {
     desk: Mutex<Desk>,
     called: Condvar,
-    /// Whether workers may carry out requests: there must be others to see to their sockets.
-    helpers: bool,
 }
 
 struct Desk {
@@ -137,22 +135,21 @@ impl Desk {
 }
 
 impl DiskQueue {
-    /// A queue whose disk thread never waits longer than `longest_wait` for company. With `helpers`, workers carry out
-    /// requests in a calm.
-    pub fn new(longest_wait: Duration, helpers: bool) -> Self {
+    /// A queue whose disk thread never waits longer than `longest_wait` for company. In a calm workers carry out what is
+    /// likely to take less than `fast`, most often [`Pace::FAST`]; zero if there is no other worker to see to the sockets.
+    pub fn new(longest_wait: Duration, fast: Duration) -> Self {
         Self {
             desk: Mutex::new(Desk {
                 requests: Vec::new(),
                 demanding: 0,
                 disk: None,
                 helped: 0,
-                pace: Pace::new(longest_wait),
+                pace: Pace::new(longest_wait, fast),
                 sleeper: Sleeper::None,
                 closed: false,
                 broken: false,
             }),
             called: Condvar::new(),
-            helpers,
         }
     }
 
@@ -167,8 +164,7 @@ impl DiskQueue {
     /// thread. A worker that is `awaited` by tasks it has woken itself does not sync.
     pub fn serve(&self, awaited: bool, mut answer: impl FnMut(Vec<Completion>)) {
         let mut desk = self.desk.lock();
-        while self.helpers
-            && desk.suits_worker(awaited)
+        while desk.suits_worker(awaited)
             && let Some(taken) = desk.take()
         {
             desk.helped += 1;

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Pace {
     /// `journal-buffer-timeout`.
     longest: Duration,
+    /// Syncs that take less are fast.
+    fast: Duration,
     /// How many demands for a sync the last one and its aftermath saw.
     crowd: usize,
     /// How long the last sync took.
@@ -18,15 +20,16 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A sync that takes longer holds a worker back for longer than waking two threads would take.
+    /// A sync that takes longer keeps a worker from its sockets for longer than waking two threads would take.
     pub const FAST: Duration = Duration::from_micros(500);
     /// One quiet moment in a crowd, or one fast sync of a slow disk, is no rule yet.
     pub const CALM_AFTER: u32 = 4;
 
-    /// Never waits longer than `longest`.
-    pub fn new(longest: Duration) -> Self {
+    /// Never waits longer than `longest`; never calm if `fast` is zero.
+    pub fn new(longest: Duration, fast: Duration) -> Self {
         Self {
             longest,
+            fast,
             crowd: 0,
             sync: Duration::ZERO,
             calm: 0,
@@ -54,7 +57,7 @@ impl Pace {
         }
         self.crowd = taken + waiting;
         self.sync = sync;
-        self.calm = if self.crowd == 1 && sync < Self::FAST {
+        self.calm = if self.crowd == 1 && sync < self.fast {
             self.calm.saturating_add(1)
         } else {
             0
