@@ -111,8 +111,9 @@ impl Desk {
     /// Whether what waits is little enough for a worker, and the times are calm. A worker that is `awaited` by tasks it
     /// has woken itself does not sync.
     fn suits_worker(&self, awaited: bool) -> bool {
-        /// More is written by the disk thread while the worker reads on.
-        const LIGHT: u64 = 16 * 1024;
+        /// A few messages. A client that sends more at once does not wait for each, and is read while the disk thread
+        /// writes.
+        const LIGHT: u64 = 4 * 1024;
         const FEW: usize = 4;
         self.pace.is_calm()
             && self.demanding <= usize::from(!awaited)

@@ -20,10 +20,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A sync that takes longer keeps a worker from its sockets for longer than waking two threads would take.
-    pub const FAST: Duration = Duration::from_micros(500);
+    /// What a worker may be kept from its sockets. Of longer syncs, waking two threads is a small part.
+    pub const FAST: Duration = Duration::from_millis(1);
     /// One quiet moment in a crowd, or one fast sync of a slow disk, is no rule yet.
-    pub const CALM_AFTER: u32 = 4;
+    pub const CALM_AFTER: u32 = 16;
 
     /// Never waits longer than `longest`; never calm if `fast` is zero.
     pub fn new(longest: Duration, fast: Duration) -> Self {
