@@ -169,6 +169,8 @@ fn a_calm_begins_after_some_fast_lone_syncs_and_ends_with_a_slow_one_or_a_crowd(
     calm_down(&mut pace);
     pace.learn(2, 0, Duration::from_micros(80));
     calm_down(&mut pace);
+    pace.disturb();
+    calm_down(&mut pace);
 }
 
 #[test]
@@ -205,6 +207,15 @@ fn what_may_take_long_goes_to_the_disk_thread_even_in_a_calm() {
     rig.queue.push(&mut vec![Request::Release(Segment(0))]);
     let position = rig.commit();
     assert!(!rig.mine(position));
+}
+
+#[test]
+fn a_large_batch_ends_the_calm_because_its_sender_does_not_wait() {
+    let mut rig = Rig::new(PATIENCE, fast());
+    rig.calm_down();
+    let position = rig.serve(false, |end| batch(end, true, 4096, 64 * 1024));
+    assert!(!rig.mine(position));
+    assert!(rig.calm_down() > u64::from(Pace::CALM_AFTER));
 }
 
 #[test]

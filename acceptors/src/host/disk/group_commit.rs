@@ -5,7 +5,7 @@
 //! answers before putting it back, and then sees to what has come meanwhile. So requests are carried out and answered
 //! in order, and none is left lying.
 //!
-//! *In a calm* (the last syncs were demanded by one only, and fast) it is the worker that ran the turn: no thread has
+//! *In a calm* (the last syncs were demanded by one only for a few messages at most, and fast) it is the worker that ran the turn: no thread has
 //! to be woken between a message and its receipt, which would take longer than the sync does. Its sockets wait
 //! meanwhile; if that takes unexpectedly long, the disk thread, which then looks on, has another worker see to them.
 //!
@@ -100,26 +100,27 @@ fn is_plain(request: &Request) -> bool {
     matches!(request, Request::Batch(batch) if batch.writes.iter().all(|write| write.offset > 0))
 }
 
-fn size(request: &Request) -> u64 {
-    match request {
+/// Whether it is a few messages at most. A client that sends more at once does not wait for each, and is better read
+/// while the disk thread writes.
+fn is_light(requests: &[Request]) -> bool {
+    const LIGHT: u64 = 4 * 1024;
+    let size = |request: &Request| match request {
         Request::Batch(batch) => batch.writes.iter().map(|write| write.len()).sum(),
         _ => 0,
-    }
+    };
+    requests.iter().map(size).sum::<u64>() <= LIGHT
 }
 
 impl Desk {
     /// Whether what waits is little enough for a worker, and the times are calm. A worker that is `awaited` by tasks it
     /// has woken itself does not sync.
     fn suits_worker(&self, awaited: bool) -> bool {
-        /// A few messages. A client that sends more at once does not wait for each, and is read while the disk thread
-        /// writes.
-        const LIGHT: u64 = 4 * 1024;
         const FEW: usize = 4;
         self.pace.is_calm()
             && self.demanding <= usize::from(!awaited)
             && self.requests.len() <= FEW
             && self.requests.iter().all(is_plain)
-            && self.requests.iter().map(size).sum::<u64>() <= LIGHT
+            && is_light(&self.requests)
             && !self.closed
     }
 
@@ -210,6 +211,7 @@ impl DiskQueue {
         mut taken: Taken,
         answer: &mut impl FnMut(Vec<Completion>),
     ) -> MutexGuard<'_, Desk> {
+        let light = is_light(&taken.requests);
         let began = Instant::now();
         let round = AssertUnwindSafe(|| (taken.disk)(&mut taken.requests));
         let done = panic::catch_unwind(round);
@@ -223,6 +225,9 @@ impl DiskQueue {
         let mut desk = self.desk.lock();
         let waiting = desk.demanding;
         desk.pace.learn(taken.demanding, waiting, took);
+        if !light {
+            desk.pace.disturb();
+        }
         desk.broken = broken;
         desk.disk = (!broken).then_some(taken.disk);
         // The list is kept for its memory.

@@ -49,6 +49,11 @@ impl Pace {
         self.calm >= Self::CALM_AFTER
     }
 
+    /// Much was written at once: more will come before that is answered.
+    pub fn disturb(&mut self) {
+        self.calm = 0;
+    }
+
     /// A round that met `taken` demands took `sync`, and `waiting` more had come when it was over. A round without a
     /// sync teaches nothing.
     pub fn learn(&mut self, taken: usize, waiting: usize, sync: Duration) {
