@@ -5,9 +5,10 @@
 //! answers before putting it back, and then sees to what has come meanwhile. So requests are carried out and answered
 //! in order, and none is left lying.
 //!
-//! *In a calm* (the last syncs were demanded by one only for a few messages at most, and fast) it is the worker that ran the turn: no thread has
-//! to be woken between a message and its receipt, which would take longer than the sync does. Its sockets wait
-//! meanwhile; if that takes unexpectedly long, the disk thread, which then looks on, has another worker see to them.
+//! *In a calm* (the last syncs were demanded by one only, for a few messages at most, and fast) it is the worker that
+//! ran the turn: no thread has to be woken between a message and its receipt, which would take longer than the sync
+//! does. Its sockets wait meanwhile; if that takes unexpectedly long, the disk thread, which then looks on, has another
+//! worker see to them.
 //!
 //! *Otherwise* it is the disk thread. A sync starts at once when nobody else is expected. Where the last one found a
 //! crowd, it waits for as many batches that demand a sync as came last time, at most half as long as a sync takes and
