@@ -13,6 +13,8 @@ use hind_engine::event::Event;
 use hind_engine::id::*;
 use hind_engine::message::properties::{PropertiesBuilder, Value};
 use hind_engine::message::{Kind, Message};
+use hind_engine::notice::Notice;
+use hind_engine::queue::Counters;
 use hind_engine::security::user::Identity;
 use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 use hind_engine::time::{Instant, Now};
@@ -31,6 +33,7 @@ pub(crate) struct Broker {
     pub(crate) hold_disk: bool,
     pub(crate) events: Vec<(ConnectionId, Event)>,
     pub(crate) doors: Vec<Door>,
+    pub(crate) notices: Vec<Notice>,
     pub(crate) tickets: u64,
 }
 
@@ -51,6 +54,7 @@ impl Broker {
             hold_disk: false,
             events: Vec::new(),
             doors: Vec::new(),
+            notices: Vec::new(),
             tickets: 0,
         };
         broker.input(Input::Start);
@@ -85,6 +89,7 @@ impl Broker {
         self.node.handle(self.now, input, &mut effects);
         self.events.append(&mut effects.events);
         self.doors.append(&mut effects.doors);
+        self.notices.append(&mut effects.notices);
         for request in effects.disk {
             self.execute(request);
         }
@@ -282,6 +287,16 @@ impl Broker {
             .monotonic
             .after(std::time::Duration::from_millis(millis));
         self.input(Input::Time);
+    }
+
+    /// What the log has been told since the last look.
+    pub(crate) fn noticed(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    pub(crate) fn counters(&self, queue: &str) -> Counters {
+        let queues = &self.node.engine().state().queues;
+        queues.named(queue).expect("there").counters
     }
 
     pub(crate) fn queue_len(&self, name: &str) -> Option<usize> {

@@ -6,7 +6,8 @@
 //! taken together and share one sync. Recycled files keep their old content behind what is written over it, and a
 //! directory change (create, release) is undone by a power loss unless a later sync covered it.
 //!
-//! The disk also holds the node to its side of the contract: a request that breaks it is a panic here.
+//! The disk also holds the node to its side of the contract: a request that breaks it is answered as the real disk does
+//! (one table of expectations is run against both), and remembered as a [breach](Disk::breach).
 
 pub mod fault;
 pub mod file;
@@ -46,6 +47,8 @@ pub struct Disk {
     failed: bool,
     /// The faults still to come.
     pub armed: Armed,
+    /// The first request of the node that breaks its side of the contract, if there was one.
+    pub breach: Option<String>,
     /// The bug planted here, if any.
     pub planted: Option<Planted>,
     random: Random,
@@ -89,6 +92,7 @@ impl Disk {
             operation: None,
             failed: false,
             armed: Armed::default(),
+            breach: None,
             planted: None,
             random,
         }
@@ -132,10 +136,21 @@ impl Disk {
             }
             return vec![Completion::Failed(format!("simulated: {fault}"))];
         }
-        match operation.what {
+        self.execute(operation.what)
+    }
+
+    /// Carries an operation out, or breaks down over it.
+    fn execute(&mut self, what: What) -> Vec<Completion> {
+        let done = match what {
             What::Group(group) => self.finish_group(group),
-            What::Other(request) => vec![self.answer(request)],
-        }
+            What::Other(request) => self.answer(request).map(|answer| vec![answer]),
+        };
+        done.unwrap_or_else(|impossible| {
+            self.failed = true;
+            let why = format!("simulated: {impossible}");
+            self.breach.get_or_insert(impossible);
+            vec![Completion::Failed(why)]
+        })
     }
 
     /// Nothing waits and nothing is under way: what was asked is what is stored.
@@ -182,10 +197,10 @@ impl Disk {
 
     /// Carries a request out at once, without latency or faults: for replaying a copy of a disk.
     pub fn serve(&mut self, request: Request) -> Vec<Completion> {
-        match request {
-            Request::Batch(_) | Request::Release(_) => self.finish_group(vec![request]),
-            other => vec![self.answer(other)],
-        }
+        self.execute(match request {
+            Request::Batch(_) | Request::Release(_) => What::Group(vec![request]),
+            other => What::Other(other),
+        })
     }
 
     /// Bytes in journal files, recycled ones not counted.
@@ -234,7 +249,8 @@ impl Disk {
         }
     }
 
-    fn finish_group(&mut self, group: Vec<Request>) -> Vec<Completion> {
+    /// Writes and releases; an error says what cannot be done.
+    fn finish_group(&mut self, group: Vec<Request>) -> Result<Vec<Completion>, String> {
         let late_sync = self.planted == Some(Planted::AcknowledgesBeforeSync);
         if late_sync {
             self.sync();
@@ -246,7 +262,7 @@ impl Disk {
                 Request::Batch(batch) => {
                     sync |= batch.sync;
                     stored = Some(batch.end);
-                    self.write(batch);
+                    self.write(batch)?;
                 }
                 Request::Release(segment) => self.release(segment),
                 _ => unreachable!("a group holds batches and releases"),
@@ -255,11 +271,12 @@ impl Disk {
         if sync && !late_sync {
             self.sync();
         }
-        stored.map(Completion::Stored).into_iter().collect()
+        Ok(stored.map(Completion::Stored).into_iter().collect())
     }
 
-    fn answer(&mut self, request: Request) -> Completion {
-        match request {
+    /// Everything else; an error says what cannot be done.
+    fn answer(&mut self, request: Request) -> Result<Completion, String> {
+        Ok(match request {
             Request::WriteState(state) => {
                 self.state_durable = Some(state.clone());
                 self.state = Some(state);
@@ -268,10 +285,8 @@ impl Disk {
             Request::ReadState => Completion::State(self.state.clone()),
             Request::ListSegments => Completion::Segments(self.files.keys().copied().collect()),
             Request::ReadSegment(segment) => {
-                let file = self
-                    .files
-                    .get(&segment)
-                    .expect("the node reads what was listed");
+                let file = self.files.get(&segment);
+                let file = file.ok_or_else(|| format!("{segment:?} is not there to be read"))?;
                 let mut content = file.read();
                 if let Some(planted) = self.planted {
                     planted.spoil(segment, &mut content);
@@ -285,13 +300,18 @@ impl Disk {
                 Completion::Synced
             }
             Request::Batch(_) | Request::Release(_) => unreachable!("these come as groups"),
-        }
+        })
     }
 
-    fn write(&mut self, batch: Batch) {
+    fn write(&mut self, batch: Batch) -> Result<(), String> {
         for write in batch.writes {
             if !self.files.contains_key(&write.segment) {
-                assert_eq!(write.offset, 0, "a segment's first write is at its start");
+                if write.offset != 0 {
+                    return Err(format!(
+                        "the first write of {:?} is not at its start",
+                        write.segment
+                    ));
+                }
                 self.create(write.segment);
             }
             let mut bytes = BytesMut::with_capacity(usize::try_from(write.len()).expect("small"));
@@ -301,6 +321,7 @@ impl Disk {
             let file = self.files.get_mut(&write.segment).expect("just made");
             file.write(write.offset, bytes.freeze());
         }
+        Ok(())
     }
 
     fn create(&mut self, segment: Segment) {
@@ -315,11 +336,13 @@ impl Disk {
     }
 
     fn release(&mut self, segment: Segment) {
-        let file = self
-            .files
-            .remove(&segment)
-            .expect("only what exists is released");
-        self.directory.push(Change::Released(segment, file));
+        match self.files.remove(&segment) {
+            Some(file) => self.directory.push(Change::Released(segment, file)),
+            None => {
+                self.breach
+                    .get_or_insert_with(|| format!("{segment:?} is not there to be released"));
+            }
+        }
     }
 
     fn sync(&mut self) {
@@ -357,16 +380,23 @@ impl Disk {
             if left == 0 {
                 if let Request::Batch(mut batch) = request {
                     self.cut(&mut batch);
-                    self.write(batch);
+                    self.write_some(batch);
                 }
                 return;
             }
             left -= 1;
             match request {
-                Request::Batch(batch) => self.write(batch),
+                Request::Batch(batch) => self.write_some(batch),
                 Request::Release(segment) => self.release(segment),
                 _ => unreachable!("a group holds batches and releases"),
             }
+        }
+    }
+
+    /// Writes what can be written of a batch nobody will get an answer to.
+    fn write_some(&mut self, batch: Batch) {
+        if let Err(impossible) = self.write(batch) {
+            self.breach.get_or_insert(impossible);
         }
     }
 

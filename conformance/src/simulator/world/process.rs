@@ -153,7 +153,11 @@ impl World {
         if incarnation != self.incarnation || self.process.is_none() {
             return Ok(());
         }
-        for completion in self.disk.finish() {
+        let completions = self.disk.finish();
+        if let Some(breach) = self.disk.breach.take() {
+            return Err(Violation::new("disk", breach));
+        }
+        for completion in completions {
             let now = clocks(self);
             if let Completion::Failed(why) = &completion {
                 self.trace
