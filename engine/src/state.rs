@@ -14,7 +14,7 @@ use crate::address::ledger::Ledger;
 use crate::address::pages::Pages;
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
-use crate::id::{AddressId, MessageId, PageId, QueueId};
+use crate::id::{AddressId, MessageId, MessageMap, PageId, QueueId};
 use crate::message::Message;
 use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
@@ -84,7 +84,7 @@ pub struct State {
     highest_id: u64,
     /// The branch being written.
     pub branch: Option<BranchStart>,
-    logged: FxHashMap<MessageId, Logged>,
+    logged: MessageMap<Logged>,
     /// Pages.
     pub pages: Pages,
     /// What all messages in memory take, once it is counted.
@@ -108,7 +108,7 @@ impl State {
             id_counter: 0,
             highest_id: 0,
             branch: None,
-            logged: FxHashMap::default(),
+            logged: MessageMap::default(),
             pages: Pages::default(),
             memory: Ledger::default(),
             counting: false,
@@ -490,12 +490,9 @@ impl State {
             let paged = pages
                 .next()
                 .map_or(MessageId(u64::MAX), |(_, page)| page.first);
-            let held: Vec<MessageId> = queue
-                .sorted()
-                .into_iter()
-                .filter(|(_, e)| e.place == Place::Held)
-                .map(|(id, _)| id)
-                .collect();
+            let held = queue.entries().filter(|(_, e)| e.place == Place::Held);
+            let mut held: Vec<MessageId> = held.map(|(id, _)| id).collect();
+            held.sort_unstable();
             for message in held {
                 if message > paged {
                     queue.cursor.after.insert(message);
