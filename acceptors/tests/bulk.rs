@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hind_acceptors::host::disk::bulk::{self, Bulk, BulkQueue};
@@ -217,7 +218,7 @@ fn without_persistence_pages_are_kept_in_files_but_not_over_a_restart() {
 fn the_queues_part_what_is_the_journals_from_what_is_not_and_keep_the_order() {
     let directory = TempDir::new().expect("a directory");
     let bulk_queue = Arc::new(BulkQueue::default());
-    let queue = DiskQueue::beside(Arc::clone(&bulk_queue));
+    let queue = DiskQueue::new(Duration::ZERO, Duration::ZERO).beside(Arc::clone(&bulk_queue));
     let mut mixed = vec![
         append(1, 0, b"a"),
         Request::ReadState,

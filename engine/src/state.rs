@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
-use crate::id::{AddressId, MessageId, QueueId};
+use crate::id::{AddressId, MessageId, MessageMap, QueueId};
 use crate::message::Message;
 use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
@@ -81,7 +81,7 @@ pub struct State {
     highest_id: u64,
     /// The branch being written.
     pub branch: Option<BranchStart>,
-    logged: FxHashMap<MessageId, Logged>,
+    logged: MessageMap<Logged>,
     /// Queues that messages of the log are on and whose own record has not come yet: cleaning writes records again
     /// behind those that build on them.
     unnamed: BTreeSet<QueueId>,
@@ -99,7 +99,7 @@ impl State {
             id_counter: 0,
             highest_id: 0,
             branch: None,
-            logged: FxHashMap::default(),
+            logged: MessageMap::default(),
             unnamed: BTreeSet::new(),
             unbound: BTreeMap::new(),
             settings,
@@ -386,12 +386,9 @@ impl State {
             let Some(queue) = self.queues.get_mut(id) else {
                 continue;
             };
-            let held: Vec<MessageId> = queue
-                .sorted()
-                .into_iter()
-                .filter(|(_, e)| e.place == Place::Held)
-                .map(|(id, _)| id)
-                .collect();
+            let held = queue.entries().filter(|(_, e)| e.place == Place::Held);
+            let mut held: Vec<MessageId> = held.map(|(id, _)| id).collect();
+            held.sort_unstable();
             for message in held {
                 queue.release(message, wall);
             }

@@ -11,10 +11,8 @@ mod subscribe;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use crate::address::routing_type::RoutingType;
-use crate::id::{AddressId, ConnectionId, MessageId, QueueId};
+use crate::id::{AddressId, ConnectionId, MessageId, MessageMap, QueueId};
 use crate::message::Message;
 use crate::selector::Selector;
 use crate::storage::record::QueueRecord;
@@ -166,7 +164,7 @@ pub struct Queue {
     /// Per priority level: no consumer has looked past this id.
     scanned_max: [MessageId; 10],
     last_served: Option<ConsumerKey>,
-    entries: FxHashMap<MessageId, Entry>,
+    entries: MessageMap<Entry>,
     ready: Ready,
     expiring: BTreeSet<(u64, MessageId)>,
     scheduled: BTreeSet<(u64, MessageId)>,
@@ -197,7 +195,7 @@ impl Queue {
             choosy: BTreeSet::new(),
             scanned_max: Default::default(),
             last_served: None,
-            entries: FxHashMap::default(),
+            entries: MessageMap::default(),
             ready: Ready::default(),
             expiring: BTreeSet::new(),
             scheduled: BTreeSet::new(),

@@ -154,25 +154,24 @@ impl Engine {
         };
         let attempts = entry.attempts + 1;
         let queue = queue.name().clone();
-        match self.copy_away(from, queue_id, message, Cause::Dead, turn) {
-            Some(Fate::Copied(address)) => turn.notices.push(Notice::DeadLettered {
+        let notice = match self.copy_away(from, queue_id, message, Cause::Dead, turn) {
+            Some(Fate::Copied(address)) => Some(Notice::DeadLettered {
                 queue,
                 address,
                 message,
                 attempts,
             }),
-            Some(Fate::Dropped(dead_letter_address)) => {
-                if self.first_dropped(queue_id, Cause::Dead).is_some() {
-                    turn.notices.push(Notice::DroppedAfterAttempts {
-                        queue,
-                        message,
-                        attempts,
-                        dead_letter_address,
-                    });
-                }
-            }
-            None => {}
-        }
+            Some(Fate::Dropped(dead_letter_address)) => self
+                .first_dropped(queue_id, Cause::Dead)
+                .map(|queue| Notice::DroppedAfterAttempts {
+                    queue,
+                    message,
+                    attempts,
+                    dead_letter_address,
+                }),
+            None => None,
+        };
+        turn.notices.extend(notice);
     }
 
     /// The message has expired.
