@@ -109,12 +109,12 @@ fn work(bulk: Bulk, beside: Beside, over: &AtomicBool) -> String {
 
 fn write_pages(mut bulk: Bulk, over: &AtomicBool) -> String {
     const RATE: f64 = 300e6;
-    let piece = Bytes::from(vec![3; 64 * 1024]);
+    let piece = Bytes::from(vec![3; 65_000]);
     let (began, mut written, mut page) = (Instant::now(), 0u64, 0);
     let mut seals = Vec::new();
     while !over.load(Ordering::Relaxed) {
         page += 1;
-        for n in 0..160 {
+        for n in 0..160 + page % 3 {
             bulk.execute(append(page, n * piece.len() as u64, &piece));
             written += piece.len() as u64;
             let due = Duration::from_secs_f64(written as f64 / RATE);

@@ -112,6 +112,90 @@ fn a_page_of_megabytes_is_read_back_while_it_is_written_back() {
     assert_eq!(read(&mut bulk, 1), whole);
 }
 
+/// Names in the paging directory, sorted.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory.join("paging")).expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<_> = names
+        .map(|name| name.into_string().expect("UTF-8"))
+        .collect();
+    names.sort();
+    names
+}
+
+fn delete(page: u64) -> Request {
+    Request::Page(PageRequest::Delete(PageId(page)))
+}
+
+#[test]
+fn a_deleted_page_is_written_over_by_another_of_which_nothing_but_its_own_is_read() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    for (page, length) in [(1, 20_000), (2, 9_001), (3, 30_000), (4, 1), (5, 0)] {
+        let bytes = vec![page as u8; length];
+        let (first, rest) = bytes.split_at(length / 3);
+        bulk.execute(append(page, 0, first));
+        bulk.execute(append(page, first.len() as u64, rest));
+        assert_eq!(read(&mut bulk, page), bytes);
+        assert_eq!(bulk.execute(seal(page)), Some(sealed(page)));
+        assert_eq!(read(&mut bulk, page), bytes);
+        let file = directory
+            .path()
+            .join(format!("paging/hind-page-{page}.hpg"));
+        assert_eq!(fs::read(file).expect("reads"), bytes);
+        assert_eq!(names(directory.path()), [format!("hind-page-{page}.hpg")]);
+        assert_eq!(bulk.execute(delete(page)), None);
+    }
+    assert_eq!(
+        names(directory.path()),
+        [""; 0],
+        "an empty file is not kept"
+    );
+}
+
+#[test]
+fn a_page_written_over_an_idle_file_keeps_its_length_when_it_is_closed_unsealed() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    bulk.execute(append(1, 0, &[1; 10_000]));
+    bulk.execute(delete(1));
+    bulk.execute(append(2, 0, b"two"));
+    for page in 3..3 + Folder::OPEN_MAX as u64 {
+        bulk.execute(append(page, 0, b"x"));
+    }
+    assert_eq!(read(&mut bulk, 2), &b"two"[..]);
+    assert_eq!(
+        bulk.execute(append(2, 3, b" and more")),
+        Some(appended(2, 9))
+    );
+    bulk.execute(seal(2));
+    assert_eq!(read(&mut bulk, 2), &b"two and more"[..]);
+}
+
+#[test]
+fn idle_files_are_found_again_and_are_not_many() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    for page in 1..=100 {
+        bulk.execute(append(page, 0, b"page"));
+    }
+    (1..=100).for_each(|page| assert_eq!(bulk.execute(delete(page)), None));
+    let idle = names(directory.path());
+    assert!(idle.len() == 64 && idle.iter().all(|name| name.starts_with("hind-idle-")));
+    let mut bulk = open(directory.path());
+    bulk.execute(append(101, 0, b"other"));
+    bulk.execute(append(102, 0, b"another"));
+    assert_eq!(names(directory.path()).len(), 64);
+    bulk.execute(delete(101));
+    bulk.execute(delete(102));
+    assert_eq!(names(directory.path()).len(), 64);
+    assert!(
+        names(directory.path())
+            .iter()
+            .all(|name| name.starts_with("hind-idle-"))
+    );
+}
+
 #[test]
 fn a_file_that_shrank_is_read_as_far_as_it_goes() {
     let directory = TempDir::new().expect("a directory");

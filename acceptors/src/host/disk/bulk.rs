@@ -3,7 +3,7 @@
 //! out, so that syncing a page of 10 MiB or deleting a body of 2 GiB never stands before a sync of the journal.
 //!
 //! Names: `hind-page-<n>.hpg` in the paging directory, `hind-large-<n>.hlm` in the one of large messages; a file that was
-//! set aside has `.damaged` behind its name.
+//! set aside has `.damaged` behind its name, and one that waits to be used for another page is `hind-idle-<n>.tmp`.
 
 use std::io;
 use std::sync::Arc;
@@ -53,10 +53,12 @@ impl Bulk {
     }
 
     fn new(directories: &Directories, temporary: bool) -> Self {
+        /// So many bytes of pages are kept when they are deleted, to be written over.
+        const IDLE: u64 = 128 << 20;
         let (pages, bodies) = (&directories.paging, &directories.large_messages);
         Self {
-            pages: Folder::new(pages, "hind-page-", ".hpg", temporary),
-            bodies: Folder::new(bodies, "hind-large-", ".hlm", temporary),
+            pages: Folder::new(pages, ("hind-page-", ".hpg"), temporary, IDLE),
+            bodies: Folder::new(bodies, ("hind-large-", ".hlm"), temporary, 0),
             failed: false,
         }
     }

@@ -13,6 +13,7 @@ pub mod file_pool;
 pub mod folder;
 mod foreign;
 pub mod group_commit;
+mod idle;
 pub mod pace;
 pub mod volatile;
 
