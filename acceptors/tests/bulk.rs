@@ -15,7 +15,7 @@ use hind_acceptors::host::disk::volatile::VolatileDisk;
 use hind_acceptors::options::Directories;
 use hind_engine::id::{LargeId, PageId};
 use hind_engine::storage::request::{
-    Completion, LargeRequest, PageCompletion, PageRequest, Request,
+    Completion, LargeCompletion, LargeRequest, PageCompletion, PageRequest, Request,
 };
 use tempfile::TempDir;
 
@@ -194,6 +194,73 @@ fn idle_files_are_found_again_and_are_not_many() {
             .iter()
             .all(|name| name.starts_with("hind-idle-"))
     );
+}
+
+fn write_body(bulk: &mut Bulk, body: LargeId, megabytes: u64) {
+    let bytes = Bytes::from(vec![7; 1 << 20]);
+    for n in 0..megabytes {
+        let append = LargeRequest::Append {
+            body,
+            offset: n << 20,
+            bytes: bytes.clone(),
+        };
+        bulk.execute(Request::Large(append)).expect("is answered");
+    }
+}
+
+#[test]
+fn a_large_body_is_gone_at_once_and_given_back_bit_by_bit() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    write_body(&mut bulk, LargeId(1), 70);
+    assert_eq!(bulk.doomed(), None);
+    assert_eq!(
+        bulk.execute(Request::Large(LargeRequest::Delete(LargeId(1)))),
+        None
+    );
+    let none = || Some(Completion::Large(LargeCompletion::Files(vec![])));
+    assert_eq!(bulk.execute(Request::Large(LargeRequest::List)), none());
+    assert_eq!(bulk.doomed(), Some(70 << 20));
+    assert_eq!(bulk.free_some(), None);
+    assert_eq!(bulk.doomed(), Some(38 << 20));
+    // The process ends, and the next one goes on.
+    let mut bulk = open(directory.path());
+    assert_eq!(bulk.execute(Request::Large(LargeRequest::List)), none());
+    assert_eq!(bulk.doomed(), Some(38 << 20));
+    assert_eq!((bulk.free_some(), bulk.free_some()), (None, None));
+    assert_eq!(bulk.doomed(), None);
+    let left = fs::read_dir(directory.path().join("large-messages")).expect("a directory");
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn the_thread_gives_deleted_bodies_back_when_nothing_else_is_to_be_done() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    write_body(&mut bulk, LargeId(1), 2);
+    let queue = Arc::new(BulkQueue::default());
+    queue.push(Request::Large(LargeRequest::Delete(LargeId(1))));
+    let thread = bulk::start(bulk, Arc::clone(&queue), |_| {}).expect("starts");
+    let bodies = directory.path().join("large-messages");
+    while fs::read_dir(&bodies).expect("a directory").count() > 0 {
+        std::thread::yield_now();
+    }
+    queue.close();
+    thread.join().expect("ends");
+}
+
+#[test]
+fn idle_and_doomed_files_that_somebody_else_deletes_are_not_missed() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    write_body(&mut bulk, LargeId(1), 40);
+    bulk.execute(Request::Large(LargeRequest::Delete(LargeId(1))));
+    bulk.execute(append(1, 0, b"page"));
+    bulk.execute(delete(1));
+    fs::remove_dir_all(directory.path().join("large-messages")).expect("removes");
+    fs::remove_file(directory.path().join("paging/hind-idle-0.tmp")).expect("removes");
+    assert_eq!((bulk.free_some(), bulk.doomed()), (None, None));
+    assert_eq!(bulk.execute(append(2, 0, b"other")), Some(appended(2, 5)));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rustix::fs::Advice;
 
+use super::doomed::Doomed;
 use super::idle::Idle;
 use super::{During, Fault, write_gathered};
 use crate::host::lock_file::LockFile;
@@ -34,6 +35,7 @@ pub struct Folder {
     lock: Option<LockFile>,
     begun: bool,
     idle: Idle,
+    doomed: Doomed,
     open: BTreeMap<u64, Open>,
     /// Counts uses, to know the oldest.
     uses: u64,
@@ -78,6 +80,7 @@ impl Folder {
             lock: None,
             begun: false,
             idle: Idle::new(path, idle_max),
+            doomed: Doomed::new(path),
             open: BTreeMap::new(),
             uses: 0,
             unsynced: false,
@@ -155,7 +158,10 @@ impl Folder {
     pub(super) fn delete(&mut self, number: u64) -> Result<(), Fault> {
         self.begin()?;
         let path = self.file_path(number);
-        let gone = fs::metadata(&path).and_then(|meta| self.idle.give(&path, meta.len()));
+        let gone = fs::metadata(&path).and_then(|meta| match meta.len() {
+            length if self.idle.has_room(length) => self.idle.give(&path, length),
+            length => self.doomed.give(&path, length),
+        });
         match gone {
             Ok(()) => {
                 self.open.remove(&number);
@@ -164,6 +170,17 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error).during("delete", &path),
         }
+    }
+
+    /// Bytes of deleted files that are still to be given back to the file system; `None` if there are no such files.
+    pub(super) fn doomed(&self) -> Option<u64> {
+        (!self.doomed.is_empty()).then(|| self.doomed.bytes())
+    }
+
+    /// Gives a portion of them back.
+    pub(super) fn free_some(&mut self) -> Result<(), Fault> {
+        let freed = self.doomed.free_some();
+        freed.during("free deleted files in", &self.path)
     }
 
     /// Gives the file a name under which [`Folder::delete`] does not find it, and returns that name; empty if there is no
@@ -190,7 +207,7 @@ impl Folder {
             let name = entry.file_name();
             let name = name.to_str().unwrap_or_default();
             let page = self.number(name).is_some();
-            if page || Idle::number(name).is_some() {
+            if page || Idle::number(name).or(Doomed::number(name)).is_some() {
                 self.hold()?;
             }
             let path = entry.path();
@@ -198,6 +215,7 @@ impl Folder {
                 fs::remove_file(&path).during("delete", &path)?;
             }
             self.idle.find(&entry).during("look at", &path)?;
+            self.doomed.find(&entry).during("look at", &path)?;
         }
         self.begun = true;
         Ok(())

@@ -53,14 +53,12 @@ impl Idle {
         Ok(())
     }
 
-    /// Takes a file of this length off its name, or deletes it.
+    /// Takes a file of this length, for which there must be [room](Self::has_room), off its name.
     ///
     /// # Errors
-    /// It cannot be renamed or deleted.
+    /// It cannot be renamed.
     pub fn give(&mut self, path: &Path, length: u64) -> io::Result<()> {
-        if !self.has_room(length) {
-            return fs::remove_file(path);
-        }
+        assert!(self.has_room(length), "the caller has asked");
         let idle = self.directory.join(format!("hind-idle-{}.tmp", self.next));
         fs::rename(path, &idle)?;
         self.next += 1;
@@ -71,15 +69,20 @@ impl Idle {
     /// An idle file under a new name, replacing what has it now, and its length; `None` if there is none.
     ///
     /// # Errors
-    /// It cannot be renamed or opened.
+    /// It cannot be renamed or opened. That somebody else has deleted it is none.
     pub fn take(&mut self, target: &Path) -> io::Result<Option<(File, u64)>> {
-        let Some((path, length)) = self.files.pop_front() else {
-            return Ok(None);
-        };
-        self.bytes -= length;
-        fs::rename(&path, target)?;
-        let file = OpenOptions::new().read(true).write(true).open(target)?;
-        Ok(Some((file, length)))
+        while let Some((path, length)) = self.files.pop_front() {
+            self.bytes -= length;
+            match fs::rename(&path, target) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => {
+                    renamed?;
+                    let file = OpenOptions::new().read(true).write(true).open(target)?;
+                    return Ok(Some((file, length)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The number in the name of an idle file.
@@ -88,7 +91,8 @@ impl Idle {
         number.parse().ok()
     }
 
-    fn has_room(&self, length: u64) -> bool {
+    /// Whether a file of this length is worth keeping, and may be.
+    pub fn has_room(&self, length: u64) -> bool {
         length > 0 && self.bytes + length <= self.bytes_max && self.files.len() < Self::FILES_MAX
     }
 

@@ -9,6 +9,7 @@
 
 pub mod bulk;
 pub mod contract;
+mod doomed;
 pub mod file_pool;
 pub mod folder;
 mod foreign;
