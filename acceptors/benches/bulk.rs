@@ -28,7 +28,7 @@ enum Beside {
     Nothing,
     /// 300 MB/s of pages of 10 MiB, sealed and deleted again.
     Pages,
-    /// A body of 2 GiB, deleted.
+    /// A body of 1 GiB, deleted.
     Deleting,
 }
 
@@ -140,7 +140,7 @@ fn write_pages(mut bulk: Bulk, over: &AtomicBool) -> String {
 
 fn write_body(bulk: &mut Bulk) {
     let piece = Bytes::from(vec![3; 1 << 20]);
-    for n in 0..2048 {
+    for n in 0..1024 {
         bulk.execute(Request::Large(LargeRequest::Append {
             body: LargeId(1),
             offset: n << 20,
@@ -157,7 +157,7 @@ fn delete_body(mut bulk: Bulk, over: &AtomicBool) -> String {
     let took = now.elapsed();
     while bulk.doomed().is_some() {
         bulk.free_some();
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(250));
     }
     over.store(true, Ordering::Relaxed);
     format!("deleted in {took:?}, given back in {:?}", now.elapsed())

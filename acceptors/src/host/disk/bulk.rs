@@ -252,7 +252,8 @@ impl BulkQueue {
 }
 
 /// Between two portions of deleted files that are given back while nothing else is to be done.
-const PAUSE: Duration = Duration::from_millis(100);
+/// (Each may cost one sync of the journal some milliseconds, if the device is told of the blocks that are free.)
+const PAUSE: Duration = Duration::from_millis(250);
 /// When so many bytes of them wait, a portion is given back whether something is to be done or not.
 const DOOMED_MAX: u64 = 1 << 30;
 
