@@ -112,7 +112,7 @@ pub enum Subscription {
 pub struct Credit {
     /// Messages.
     pub messages: i64,
-    /// Bytes, as [`Message::size`] counts them.
+    /// Bytes, as [`Message::whole_size`] counts them.
     pub bytes: i64,
 }
 

@@ -6,14 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
 use crate::id::{AddressId, MessageId, QueueId};
-use crate::message::Message;
+use crate::message::{Body, Message};
 use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
@@ -345,11 +344,15 @@ impl State {
             for (id, entry) in queue.sorted() {
                 if queue.logs(&entry.message) {
                     let head = Message {
-                        body: Bytes::new(),
+                        body: entry
+                            .message
+                            .body
+                            .large()
+                            .map_or_else(Body::default, Body::Large),
                         ..Message::clone(&entry.message)
                     };
                     add(format!("{id} {} {} {head:?}", entry.attempts, entry.scheduled).as_bytes());
-                    add(&entry.message.body);
+                    add(entry.message.body.inline().map_or(&[], |bytes| bytes));
                 }
             }
         }

@@ -123,7 +123,7 @@ impl Entry {
             return COMMAND;
         };
         let size = |command: &Command| match command {
-            Command::Send(_, send) => COMMAND + send.message.body.len() as u64,
+            Command::Send(_, send) => COMMAND + send.message.body.in_memory(),
             _ => COMMAND,
         };
         commands.iter().map(size).sum()

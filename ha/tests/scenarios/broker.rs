@@ -114,6 +114,8 @@ impl Broker {
                 Completion::Segment(segment, Bytes::from(self.files[&segment].clone()))
             }
             Request::SyncAll => Completion::Synced,
+            Request::Page(request) => panic!("no scenario pages yet: {request:?}"),
+            Request::Large(request) => panic!("no scenario has large messages yet: {request:?}"),
         };
         self.input(Input::Disk(completion));
     }
@@ -299,7 +301,8 @@ pub(crate) fn describe(event: Event) -> String {
         Event::Done(ticket) => format!("done {ticket}"),
         Event::Refused(_, refusal) => format!("refused {refusal}"),
         Event::Deliver(d) => {
-            let body = String::from_utf8_lossy(&d.message.body).into_owned();
+            let body =
+                String::from_utf8_lossy(d.message.body.inline().expect("in memory")).into_owned();
             let again = if d.attempts > 0 {
                 format!(" again {}", d.attempts)
             } else {

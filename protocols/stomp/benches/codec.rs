@@ -194,7 +194,7 @@ fn message(id: u64, size: usize) -> Arc<Message> {
     }
     let mut message = TEMPLATE.with(|cell| cell.get_or_init(template).clone());
     message.id = MessageId(id);
-    message.body = Bytes::from_static(&BODY[..size]);
+    message.body = Bytes::from_static(&BODY[..size]).into();
     Arc::new(message)
 }
 

@@ -31,8 +31,10 @@ pub(crate) fn write(
     let message = &*delivery.message;
     let standard = Standard::of(message);
     let head = out.head();
-    let body_copied = if message.body.len() < Segments::SHARED {
-        message.body.len()
+    let body = message.body.inline();
+    let body_copied = body.map_or(0, |body| body.len());
+    let body_copied = if body_copied < Segments::SHARED {
+        body_copied
     } else {
         0
     };
@@ -55,10 +57,12 @@ pub(crate) fn write(
         writer.foreign(name, &value.to_text());
     }
     if wants_content_length(message, version) {
-        writer.number("content-length", message.body.len() as u64);
+        writer.number("content-length", message.body.len());
     }
     writer.finish();
-    out.payload(&message.body);
+    if let Some(body) = body {
+        out.payload(body);
+    }
     out.head().put_slice(FRAME_END);
 }
 
@@ -205,5 +209,8 @@ fn is_reserved(name: &str) -> bool {
 fn wants_content_length(message: &Message, version: Version) -> bool {
     message.kind != Kind::Text
         || version >= Version::V1_1
-        || memchr::memchr(0, &message.body).is_some()
+        || message
+            .body
+            .inline()
+            .is_none_or(|body| memchr::memchr(0, body).is_some())
 }

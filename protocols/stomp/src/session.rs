@@ -222,7 +222,7 @@ impl Session {
             return;
         };
         delivery::write(delivery, subscription, self.version, &mut out.bytes);
-        let bytes = delivery.message.size();
+        let bytes = delivery.message.whole_size();
         if !subscription.is_auto() {
             subscription.sent(delivery.delivery, delivery.message.id, bytes);
             return;

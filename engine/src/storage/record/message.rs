@@ -7,11 +7,12 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::super::layout::{Reader, Sink};
-use crate::id::{MessageId, QueueId};
-use crate::message::{Kind, Message, Properties};
+use crate::id::{LargeId, MessageId, QueueId};
+use crate::message::{Body, Kind, LargeBody, Message, Properties};
 
 const DURABLE: u8 = 1;
 const HAS_USER_ID: u8 = 2;
+const LARGE: u8 = 4;
 const ROUTE_BYTES: usize = 20;
 
 /// A message with its places.
@@ -52,15 +53,13 @@ impl LastAddress {
 }
 
 impl MessageRecord {
-    /// Everything but the body's bytes, which follow and end the payload.
+    /// Everything but the body's bytes, which follow and end the payload unless they lie in a file.
     pub(super) fn encode_envelope(&self, out: &mut impl Sink) {
         let message = &*self.message;
-        let bits = if message.durable { DURABLE } else { 0 }
-            | if message.user_id.is_some() {
-                HAS_USER_ID
-            } else {
-                0
-            };
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let bits = bit(message.durable, DURABLE)
+            | bit(message.user_id.is_some(), HAS_USER_ID)
+            | bit(message.body.large().is_some(), LARGE);
         out.u64(message.id.0);
         out.u64(message.timestamp);
         out.u64(message.expiration);
@@ -76,7 +75,13 @@ impl MessageRecord {
             out.text(user_id);
         }
         out.block(message.properties.encoded());
-        out.count(message.body.len());
+        match &message.body {
+            Body::Inline(bytes) => out.count(bytes.len()),
+            Body::Large(large) => {
+                out.u64(large.id.0);
+                out.u64(large.size);
+            }
+        }
     }
 
     pub(super) fn decode(mut from: Reader<'_>, addresses: &mut LastAddress) -> Option<Self> {
@@ -85,7 +90,7 @@ impl MessageRecord {
         let expiration = from.u64()?;
         let kind = Kind::from_number(from.u8()?)?;
         let priority = from.u8().filter(|priority| *priority <= 9)?;
-        let bits = from.bits(DURABLE | HAS_USER_ID)?;
+        let bits = from.bits(DURABLE | HAS_USER_ID | LARGE)?;
         from.bits(0)?;
         let routes = decode_routes(&mut from)?;
         let address = addresses.share(from.text()?);
@@ -94,8 +99,14 @@ impl MessageRecord {
             _ => Some(from.shared_text()?),
         };
         let properties = decode_properties(from.block()?)?;
-        // An exact copy: a slice would keep the whole segment's buffer alive as long as the message.
-        let body = Bytes::copy_from_slice(from.block()?);
+        let body = match bits & LARGE {
+            // An exact copy: a slice would keep the whole segment's buffer alive as long as the message.
+            0 => Body::Inline(Bytes::copy_from_slice(from.block()?)),
+            _ => Body::Large(LargeBody {
+                id: LargeId(from.u64()?),
+                size: from.u64()?,
+            }),
+        };
         from.end()?;
         let message = Message {
             id,

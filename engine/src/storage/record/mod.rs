@@ -156,7 +156,7 @@ impl Record {
     /// What ends the payload and is worth not copying.
     pub(crate) fn body(&self) -> Option<&Bytes> {
         match self {
-            Self::Message(record) => Some(&record.message.body),
+            Self::Message(record) => record.message.body.inline(),
             _ => None,
         }
     }
