@@ -11,7 +11,8 @@ use crate::address::name::QUALIFIER;
 use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
 use crate::event::{Block, Event, Refusal};
 use crate::gate::{Gate, Held};
-use crate::id::{ConnectionId, MessageId, QueueId, SessionId, Ticket, TransactionId};
+use crate::id::{ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId};
+use crate::large_message::LargeMessages;
 use crate::notice::Notice;
 use crate::random::Random;
 use crate::security::permissions::Permission;
@@ -61,6 +62,7 @@ pub struct Engine {
     pub(crate) transaction_deadlines: BTreeSet<(Instant, ConnectionId, TransactionId)>,
     /// When queues have to be looked at for scheduled messages: at most one time for each, which the queue knows.
     alarms: BTreeSet<(u64, QueueId)>,
+    pub(crate) large: LargeMessages,
     pub(crate) random: Random,
     dirty: BTreeSet<QueueId>,
     expired: Vec<(QueueId, MessageId)>,
@@ -81,6 +83,7 @@ impl Engine {
             clients: BTreeMap::new(),
             transaction_deadlines: BTreeSet::new(),
             alarms: BTreeSet::new(),
+            large: LargeMessages::default(),
             random: Random::new(seed),
             dirty: BTreeSet::new(),
             expired: Vec::new(),
@@ -109,6 +112,7 @@ impl Engine {
         self.gate.open_to(durable);
         self.replayed(turn.storage.live());
         self.next_id = self.state.next_free_id();
+        self.find_large_files(LargeId(self.next_id), turn);
         self.state.release_all(turn.now.wall);
         for queue in self.state.queues.ids() {
             self.set_alarm(queue);
@@ -146,6 +150,8 @@ impl Engine {
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
             Command::Send(session, send) => self.send(from, session, send, turn),
+            Command::Upload(id, command) => self.upload(from, id, command, turn),
+            Command::Download(id, command) => self.download(from, id, command, turn),
             Command::Consumer(id, ConsumerCommand::Open(open)) => {
                 self.open_consumer(from, id, &open, turn)
             }
@@ -187,6 +193,8 @@ impl Engine {
         for consumer in consumers {
             self.close_consumer((client, consumer), true, turn);
         }
+        self.abort_uploads(client, None, turn);
+        self.close_downloads(client);
         self.clients.remove(&client);
     }
 
@@ -198,6 +206,7 @@ impl Engine {
                 Held::Reply(to, event) => turn.events.push((to, event)),
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
                 Held::Consumer(key, queue) => self.activate_consumer(key, queue),
+                Held::LargeMessage(body) => self.delete_large(body, turn),
             }
         }
     }
@@ -217,6 +226,7 @@ impl Engine {
                 self.expire_message(queue, message, turn);
             }
         }
+        self.let_large_go(turn);
         self.clean(turn);
     }
 
@@ -532,6 +542,7 @@ impl Engine {
         for consumer in consumers {
             self.close_consumer((from, consumer), false, turn);
         }
+        self.abort_uploads(from, Some(id), turn);
         if let Some(client) = self.clients.get_mut(&from) {
             client.sessions.remove(&id);
         }

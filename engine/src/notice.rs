@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::address::routing_type::RoutingType;
 use crate::event::Block;
-use crate::id::MessageId;
+use crate::id::{LargeId, MessageId};
 
 /// One thing worth a log line.
 #[derive(Clone, PartialEq, Debug)]
@@ -50,6 +50,18 @@ pub enum Notice {
         message: MessageId,
         /// How often it was tried.
         attempts: u32,
+    },
+    /// The body of a large message cannot be read: the message was taken off the queue, what is left of the file is kept
+    /// where it is.
+    BodyLost {
+        /// The queue it was on.
+        queue: Arc<str>,
+        /// The message.
+        message: MessageId,
+        /// The number of the file.
+        body: LargeId,
+        /// What is wrong with it.
+        why: String,
     },
     /// Producers wait (AMQ222210, AMQ222212).
     Blocked(Block),

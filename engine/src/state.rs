@@ -11,9 +11,10 @@ use smallvec::SmallVec;
 
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
-use crate::id::{AddressId, MessageId, QueueId};
+use crate::id::{AddressId, LargeId, MessageId, QueueId};
+use crate::large_message::References;
 use crate::message::{Body, Message};
-use crate::queue::{Place, Queue};
+use crate::queue::{Entry, Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
 use crate::storage::Liveness;
@@ -81,6 +82,8 @@ pub struct State {
     /// The branch being written.
     pub branch: Option<BranchStart>,
     logged: FxHashMap<MessageId, Logged>,
+    /// Who needs the bodies of large messages.
+    pub large: References,
     /// Queues that messages of the log are on and whose own record has not come yet: cleaning writes records again
     /// behind those that build on them.
     unnamed: BTreeSet<QueueId>,
@@ -99,6 +102,7 @@ impl State {
             highest_id: 0,
             branch: None,
             logged: FxHashMap::default(),
+            large: References::default(),
             unnamed: BTreeSet::new(),
             unbound: BTreeMap::new(),
             settings,
@@ -186,6 +190,9 @@ impl State {
                 self.unnamed.insert(route.queue);
                 Queue::unnamed(route.queue)
             });
+            if queue.entry(id).is_none() {
+                self.large.acquire_of(&record.message);
+            }
             queue.put(record.message.clone(), route.count, route.scheduled);
             queues.push(route.queue);
         }
@@ -205,10 +212,26 @@ impl State {
     }
 
     fn apply_acknowledge(&mut self, queue: QueueId, message: MessageId, live: &mut Liveness) {
-        if let Some(queue) = self.queues.get_mut(queue) {
-            queue.take(message);
-        }
+        self.take_off(queue, message);
         self.unlog(queue, message, live);
+    }
+
+    /// A message leaves a queue.
+    pub(crate) fn take_off(&mut self, queue: QueueId, message: MessageId) -> Option<Entry> {
+        let entry = self.queues.get_mut(queue)?.take(message)?;
+        self.large.release_of(&entry.message);
+        Some(entry)
+    }
+
+    /// A message comes to a queue that the log says nothing of.
+    pub(crate) fn put_on(&mut self, queue: QueueId, message: &Arc<Message>, scheduled: u64) {
+        let Some(queue) = self.queues.get_mut(queue) else {
+            return;
+        };
+        if queue.entry(message.id).is_none() {
+            self.large.acquire_of(message);
+        }
+        queue.put(message.clone(), 0, scheduled);
     }
 
     fn unlog(&mut self, queue: QueueId, message: MessageId, live: &mut Liveness) {
@@ -284,6 +307,7 @@ impl State {
         }
         self.addresses.unbind(queue.address_id(), id);
         for (message, entry) in queue.entries() {
+            self.large.release_of(&entry.message);
             if queue.logs(&entry.message) {
                 self.unlog(id, message, live);
             }
@@ -376,11 +400,28 @@ impl State {
                 .filter(|(_, entry)| queue.logs(&entry.message))
                 .count();
         }
+        self.check_large();
         let logged: usize = self.logged.values().map(|logged| logged.queues.len()).sum();
         assert_eq!(
             on_queues, logged,
             "messages on durable queues and messages in the log"
         );
+    }
+
+    /// Every body of a message on a queue is needed at least once for each of its places.
+    fn check_large(&self) {
+        let mut places: BTreeMap<LargeId, u64> = BTreeMap::new();
+        let on_queues = self.queues.iter().flat_map(|queue| queue.entries());
+        for large in on_queues.filter_map(|(_, entry)| entry.message.body.large()) {
+            *places.entry(large.id).or_default() += 1;
+        }
+        for (body, places) in places {
+            assert!(
+                self.large.count(body) >= places,
+                "the body {body} is needed by {places}, counted {}",
+                self.large.count(body)
+            );
+        }
     }
 
     /// After replay: everything held may be delivered now, or at its time.

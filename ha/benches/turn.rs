@@ -111,6 +111,7 @@ impl Bench {
                     message,
                     routing,
                     transaction: None,
+                    upload: None,
                     ticket: Some(Ticket(1)),
                 },
             )

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
-use hind_engine::command::Command;
+use hind_engine::command::{Command, UploadCommand};
 use hind_engine::event::Event;
 use hind_engine::id::ConnectionId;
 use hind_engine::time::{Instant, Now};
@@ -124,6 +124,7 @@ impl Entry {
         };
         let size = |command: &Command| match command {
             Command::Send(_, send) => COMMAND + send.message.body.in_memory(),
+            Command::Upload(_, UploadCommand::Append(bytes)) => COMMAND + bytes.len() as u64,
             _ => COMMAND,
         };
         commands.iter().map(size).sum()

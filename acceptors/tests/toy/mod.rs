@@ -266,6 +266,7 @@ impl ToyMachine {
                     message,
                     routing: None,
                     transaction: None,
+                    upload: None,
                     ticket: Some(ticket),
                 };
                 out.commands.push(Command::Send(session, send));

@@ -140,7 +140,7 @@ impl Engine {
                 message,
             });
         } else {
-            queue.take(message);
+            self.state.take_off(queue_id, message);
         }
     }
 

@@ -47,10 +47,16 @@ impl Engine {
         &mut self,
         from: ConnectionId,
         session: SessionId,
-        send: Send,
+        mut send: Send,
         turn: &mut Turn<'_>,
     ) {
         let ticket = send.ticket;
+        if let Some(upload) = send.upload {
+            match self.take_upload(from, upload) {
+                Ok(body) => send.message.body = body,
+                Err(refusal) => return self.answer(from, ticket, Err(refusal), turn),
+            }
+        }
         let end = if send.transaction.is_some() {
             self.send_in_transaction(from, session, send, turn)
         } else {
@@ -316,9 +322,7 @@ impl Engine {
         };
         let id = routed.message.id;
         for queue in &routed.volatile {
-            if let Some(queue) = self.state.queues.get_mut(*queue) {
-                queue.put(routed.message.clone(), 0, routed.scheduled);
-            }
+            self.state.put_on(*queue, &routed.message, routed.scheduled);
         }
         for queue in routed.logged.into_iter().chain(routed.volatile) {
             if let Some(entry) = self

@@ -12,13 +12,16 @@ use hind_engine::command::*;
 use hind_engine::event::Event;
 use hind_engine::id::*;
 use hind_engine::message::properties::{PropertiesBuilder, Value};
-use hind_engine::message::{Kind, Message};
+use hind_engine::message::{Body, Kind, Message};
+use hind_engine::notice::Notice;
 use hind_engine::security::user::Identity;
 use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 use hind_engine::time::{Instant, Now};
 use hind_ha::effect::{Door, Effects};
 use hind_ha::input::Input;
 use hind_ha::{Node, Seed, Settings};
+
+use crate::large_files::LargeFiles;
 
 /// A node, what its disk holds, and what its clients have been told.
 pub(crate) struct Broker {
@@ -29,6 +32,8 @@ pub(crate) struct Broker {
     pub(crate) state: Option<Bytes>,
     pub(crate) waiting: Vec<Batch>,
     pub(crate) hold_disk: bool,
+    pub(crate) large: LargeFiles,
+    pub(crate) notices: Vec<Notice>,
     pub(crate) events: Vec<(ConnectionId, Event)>,
     pub(crate) doors: Vec<Door>,
     pub(crate) tickets: u64,
@@ -49,6 +54,8 @@ impl Broker {
             state: None,
             waiting: Vec::new(),
             hold_disk: false,
+            large: LargeFiles::default(),
+            notices: Vec::new(),
             events: Vec::new(),
             doors: Vec::new(),
             tickets: 0,
@@ -75,6 +82,8 @@ impl Broker {
         self.waiting.clear();
         self.events.clear();
         self.doors.clear();
+        self.large.forget_waiting();
+        self.notices.clear();
         self.hold_disk = false;
         self.input(Input::Start);
         assert_eq!(self.doors, [Door::Open]);
@@ -85,6 +94,7 @@ impl Broker {
         self.node.handle(self.now, input, &mut effects);
         self.events.append(&mut effects.events);
         self.doors.append(&mut effects.doors);
+        self.notices.append(&mut effects.notices);
         for request in effects.disk {
             self.execute(request);
         }
@@ -98,6 +108,11 @@ impl Broker {
                 if !self.hold_disk {
                     self.complete_disk();
                 }
+                return;
+            }
+            Request::Large(request) => {
+                self.large.ask(request);
+                self.complete_large();
                 return;
             }
             Request::Release(segment) => {
@@ -115,9 +130,17 @@ impl Broker {
             }
             Request::SyncAll => Completion::Synced,
             Request::Page(request) => panic!("no scenario pages yet: {request:?}"),
-            Request::Large(request) => panic!("no scenario has large messages yet: {request:?}"),
         };
         self.input(Input::Disk(completion));
+    }
+
+    /// Carries out what is asked about the bodies of large messages, unless that is held.
+    pub(crate) fn complete_large(&mut self) {
+        while let Some(answer) = self.large.carry_out() {
+            if let Some(completion) = answer {
+                self.input(Input::Disk(Completion::Large(completion)));
+            }
+        }
     }
 
     pub(crate) fn complete_disk(&mut self) {
@@ -187,6 +210,7 @@ impl Broker {
             message,
             routing,
             transaction,
+            upload: None,
             ticket: Some(ticket),
         };
         self.ask(client, Command::Send(SESSION, send));
@@ -301,8 +325,10 @@ pub(crate) fn describe(event: Event) -> String {
         Event::Done(ticket) => format!("done {ticket}"),
         Event::Refused(_, refusal) => format!("refused {refusal}"),
         Event::Deliver(d) => {
-            let body =
-                String::from_utf8_lossy(d.message.body.inline().expect("in memory")).into_owned();
+            let body = match &d.message.body {
+                Body::Inline(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                Body::Large(large) => format!("large {}", large.size),
+            };
             let again = if d.attempts > 0 {
                 format!(" again {}", d.attempts)
             } else {
@@ -310,6 +336,9 @@ pub(crate) fn describe(event: Event) -> String {
             };
             format!("{} {body} #{}{again}", d.consumer, d.delivery)
         }
+        Event::Uploaded(upload, bytes) => format!("uploaded {upload} {bytes}"),
+        Event::Window(download, bytes) => format!("window {download} {}", bytes.len()),
+        Event::DownloadFailed(download) => format!("download {download} failed"),
         other => format!("{other:?}"),
     }
 }

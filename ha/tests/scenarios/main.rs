@@ -6,6 +6,8 @@ mod addresses;
 mod basics;
 mod broker;
 mod expiry;
+mod large_files;
+mod large_messages;
 mod load;
 mod transactions;
 mod undelivered;

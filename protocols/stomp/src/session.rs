@@ -117,6 +117,7 @@ impl Session {
             message,
             routing: head.routing.or(destination.routing),
             transaction,
+            upload: None,
             ticket: self.receipts.ticket_if_asked(head.receipt),
         };
         out.commands.push(Command::Send(SESSION, send));

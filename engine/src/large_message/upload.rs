@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A body on its way in: from its first bytes until a message is sent with it.
+
+use crate::command::{Send, UploadCommand};
+use crate::engine::{Engine, Turn};
+use crate::event::{Event, Refusal};
+use crate::id::{ConnectionId, LargeId, SessionId, Ticket, UploadId};
+use crate::message::{Body, Kind, Message};
+use crate::storage::large_message::{Chunk, Writer};
+use crate::storage::request::{LargeRequest, Request};
+
+/// A body on its way in. Belongs to its connection and goes with it.
+#[derive(Debug)]
+pub struct Upload {
+    session: SessionId,
+    writer: Writer,
+    /// Bytes of the file that the disk has not answered for.
+    unwritten: u64,
+    stage: Stage,
+}
+
+/// What an upload waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// More of the body, or its end.
+    Growing,
+    /// The disk to say that it is all written, and then (`Some`) synced.
+    Ending { durable: bool, ticket: Ticket },
+    /// To be sent.
+    Ended,
+}
+
+impl Engine {
+    /// A client uploads a body.
+    pub(crate) fn upload(
+        &mut self,
+        from: ConnectionId,
+        id: UploadId,
+        command: UploadCommand,
+        turn: &mut Turn<'_>,
+    ) {
+        match command {
+            UploadCommand::Begin(begin) => {
+                let ticket = begin.ticket;
+                let probe = Send {
+                    message: Message::new(begin.address, Kind::Bytes, Body::default()),
+                    routing: begin.routing,
+                    transaction: None,
+                    upload: None,
+                    ticket: None,
+                };
+                let end = self.begin_upload(from, id, begin.session, &probe, turn);
+                if let Err(refusal) = end {
+                    self.answer(from, ticket, Err(refusal), turn);
+                }
+            }
+            UploadCommand::Append(bytes) => {
+                let upload = self.upload_mut(from, id);
+                let growing = upload.filter(|upload| upload.stage == Stage::Growing);
+                let chunks = growing.map(|upload| upload.writer.push(&bytes));
+                for chunk in chunks.unwrap_or_default() {
+                    self.append_chunk(from, id, chunk, turn);
+                }
+            }
+            UploadCommand::End { durable, ticket } => {
+                self.end_upload(from, id, durable, ticket, turn)
+            }
+            UploadCommand::Abort => self.abort_upload(from, id, turn),
+        }
+    }
+
+    fn begin_upload(
+        &mut self,
+        from: ConnectionId,
+        id: UploadId,
+        session: SessionId,
+        probe: &Send,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refusal> {
+        // Checked before the body has come: nobody is to send two gigabytes in order to hear no.
+        self.target(from, session, probe, turn)?;
+        let limit = self.settings.limits.uploads;
+        let client = self.clients.get(&from).ok_or(Refusal::Unknown("client"))?;
+        if client.uploads.contains_key(&id) {
+            return Err(Refusal::Unknown("free upload id"));
+        }
+        if client.uploads.len() >= limit {
+            return Err(Refusal::LimitReached("uploads of one connection"));
+        }
+        let body = LargeId(self.new_id(turn));
+        let upload = Upload {
+            session,
+            writer: Writer::new(body),
+            unwritten: 0,
+            stage: Stage::Growing,
+        };
+        if let Some(client) = self.clients.get_mut(&from) {
+            client.uploads.insert(id, upload);
+            self.large.uploading.insert(body, (from, id));
+        }
+        Ok(())
+    }
+
+    fn upload_mut(&mut self, from: ConnectionId, id: UploadId) -> Option<&mut Upload> {
+        self.clients.get_mut(&from)?.uploads.get_mut(&id)
+    }
+
+    fn append_chunk(
+        &mut self,
+        from: ConnectionId,
+        id: UploadId,
+        chunk: Chunk,
+        turn: &mut Turn<'_>,
+    ) {
+        let length = chunk.bytes.len() as u64;
+        let Some(upload) = self.upload_mut(from, id) else {
+            return;
+        };
+        upload.unwritten += length;
+        let body = upload.writer.body().id;
+        self.large.unwritten += length;
+        turn.storage.ask(Request::Large(LargeRequest::Append {
+            body,
+            offset: chunk.offset,
+            bytes: chunk.bytes,
+        }));
+    }
+
+    fn end_upload(
+        &mut self,
+        from: ConnectionId,
+        id: UploadId,
+        durable: bool,
+        ticket: Ticket,
+        turn: &mut Turn<'_>,
+    ) {
+        let upload = self.upload_mut(from, id);
+        let Some(upload) = upload.filter(|upload| upload.stage == Stage::Growing) else {
+            self.answer(from, Some(ticket), Err(Refusal::Unknown("upload")), turn);
+            return;
+        };
+        upload.stage = Stage::Ending { durable, ticket };
+        let rest = upload.writer.finish();
+        let body = upload.writer.body();
+        if let Some(chunk) = rest {
+            self.append_chunk(from, id, chunk, turn);
+        }
+        if durable && body.size > 0 {
+            let seal = LargeRequest::Seal(body.id);
+            turn.storage.ask(Request::Large(seal));
+        } else {
+            self.end_if_written(from, id, turn);
+        }
+    }
+
+    /// The disk has written a chunk: the client may send more, or has sent all.
+    pub(super) fn appended(&mut self, body: LargeId, length: u64, turn: &mut Turn<'_>) {
+        self.large.unwritten = self.large.unwritten.saturating_sub(length);
+        let Some((from, id)) = self.large.uploading.get(&body).copied() else {
+            return;
+        };
+        let Some(upload) = self.upload_mut(from, id) else {
+            return;
+        };
+        upload.unwritten = upload.unwritten.saturating_sub(length);
+        let written = Event::Uploaded(id, Chunk::held(length));
+        turn.events.push((from, written));
+        if !matches!(upload.stage, Stage::Ending { durable: true, .. }) {
+            self.end_if_written(from, id, turn);
+        }
+    }
+
+    fn end_if_written(&mut self, from: ConnectionId, id: UploadId, turn: &mut Turn<'_>) {
+        let Some(upload) = self.upload_mut(from, id) else {
+            return;
+        };
+        if let (Stage::Ending { ticket, .. }, 0) = (upload.stage, upload.unwritten) {
+            upload.stage = Stage::Ended;
+            self.answer(from, Some(ticket), Ok(()), turn);
+        }
+    }
+
+    /// The disk keeps the body for good.
+    pub(super) fn sealed(&mut self, body: LargeId, turn: &mut Turn<'_>) {
+        if let Some((from, id)) = self.large.uploading.get(&body).copied() {
+            self.end_if_written(from, id, turn);
+        }
+    }
+
+    /// A message is sent with the body: the upload has done its service.
+    pub(crate) fn take_upload(
+        &mut self,
+        from: ConnectionId,
+        id: UploadId,
+    ) -> Result<Body, Refusal> {
+        let client = self
+            .clients
+            .get_mut(&from)
+            .ok_or(Refusal::Unknown("client"))?;
+        let ended = client.uploads.get(&id).map(|upload| upload.stage) == Some(Stage::Ended);
+        let upload = ended.then(|| client.uploads.remove(&id)).flatten();
+        let body = upload.ok_or(Refusal::Unknown("upload"))?.writer.body();
+        self.large.uploading.remove(&body.id);
+        if body.size == 0 {
+            return Ok(Body::default());
+        }
+        // Should nobody take the message, nobody needs the file.
+        self.state.large.offered(body.id);
+        Ok(Body::Large(body))
+    }
+
+    /// The upload is given up: nothing of it is kept.
+    pub(crate) fn abort_upload(&mut self, from: ConnectionId, id: UploadId, turn: &mut Turn<'_>) {
+        let client = self.clients.get_mut(&from);
+        if let Some(upload) = client.and_then(|client| client.uploads.remove(&id)) {
+            let body = upload.writer.body().id;
+            self.large.uploading.remove(&body);
+            turn.storage.ask(Request::Large(LargeRequest::Delete(body)));
+        }
+    }
+
+    /// Gives up all uploads of a client, or those of one of its sessions.
+    pub(crate) fn abort_uploads(
+        &mut self,
+        from: ConnectionId,
+        session: Option<SessionId>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(client) = self.clients.get(&from) else {
+            return;
+        };
+        let of_session = |upload: &Upload| session.is_none_or(|session| upload.session == session);
+        let uploads: Vec<UploadId> = client
+            .uploads
+            .iter()
+            .filter(|(_, upload)| of_session(upload))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in uploads {
+            self.abort_upload(from, id, turn);
+        }
+    }
+}
