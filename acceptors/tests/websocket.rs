@@ -3,7 +3,7 @@
 
 mod toy;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -110,16 +110,47 @@ fn a_frame_longer_than_allowed_ends_the_connection() {
     assert_eq!(seen.sends.load(Ordering::SeqCst), 0);
 }
 
+/// Sends an HTTP request and reads what comes until the end of the connection.
+fn http(address: SocketAddr, request: &str) -> String {
+    let mut browser = Client::connect(address);
+    let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{request}\r\n");
+    let written = browser.socket.write_all(request.as_bytes());
+    written.expect("writes");
+    let mut answer = String::new();
+    let read = browser.socket.read_to_string(&mut answer);
+    read.expect("reads to the end");
+    answer
+}
+
 #[test]
-fn http_without_websocket_is_closed_and_plain_clients_go_on() {
+fn http_without_websocket_is_answered_in_http_and_plain_clients_go_on() {
     let (_, broker) = broker(|_| {});
     let address = address(&broker);
-    let mut browser = Client::connect(address);
-    browser
-        .socket
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .expect("writes");
-    while !browser.line().is_empty() {}
+    for request in [
+        "Accept: text/html\r\n",
+        "Upgrade: h2c\r\nConnection: Upgrade\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n",
+    ] {
+        let answer = http(address, request);
+        assert!(
+            answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"),
+            "{request}: {answer}"
+        );
+        assert!(answer.contains("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"));
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
+        assert!(body.contains("over WebSocket"), "{body}");
+    }
+    for request in [
+        "no colon\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+    ] {
+        let answer = http(address, request);
+        assert!(
+            answer.starts_with("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"),
+            "{request}: {answer}"
+        );
+    }
     drop(Client::login(address));
 }
 

@@ -130,21 +130,22 @@ impl fmt::Display for Refusal {
             Self::AddressMissing(address) => write!(f, "AMQ229203: Address Does Not Exist: {address}"),
             Self::QueueMissing(queue) => write!(f, "AMQ229017: Queue {queue} does not exist"),
             Self::RoutingTypeMismatch(address) => {
-                write!(f, "AMQ229209: Can't create queue with this routing type: address {address} does not have it")
+                write!(f, "AMQ229207: Can not create queue with this routing type: address {address} does not support it")
             }
-            Self::QueueInUse(queue) => write!(f, "AMQ229025: Cannot delete queue {queue}: it has consumers"),
+            Self::QueueInUse(queue) => write!(f, "AMQ229025: Cannot delete queue {queue} on binding {queue} - it has consumers"),
             Self::MaxConsumers(queue) => {
                 write!(f, "AMQ229200: Maximum Consumer Limit Reached on Queue: {queue}")
             }
             Self::SubscriptionInUse(queue) => {
-                write!(f, "AMQ229019: Subscription {queue} exists with another address, selector or consumer")
+                write!(f, "AMQ229082: Queue {queue} already exists on another subscription: with another address, selector or consumer")
             }
             Self::InvalidSelector(why) => write!(f, "AMQ229020: Invalid filter: {why}"),
             Self::DuplicateId(address) => {
-                write!(f, "AMQ229102: Duplicate message detected on address {address}: the transaction is rolled back")
+                // Artemis's exception carries no number; the number 222059 is that of its log line.
+                write!(f, "Duplicate message detected - message will not be routed. Message information: address {address}; the transaction is rolled back")
             }
             Self::AddressFull(address) => write!(f, "AMQ229102: Address \"{address}\" is full."),
-            Self::InvalidName(why) => write!(f, "AMQ229205: Invalid name: {why}"),
+            Self::InvalidName(why) => write!(f, "AMQ229216: Invalid queue name: {why}"),
             Self::TransactionOpen => f.write_str("a transaction of that id is open"),
             Self::Unknown(what) => write!(f, "no such {what}"),
             Self::LimitReached(limit) => write!(f, "limit reached: {limit}"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::address::routing_type::RoutingType;
 use crate::event::Block;
-use crate::id::{LargeId, MessageId};
+use crate::id::{ConnectionId, LargeId, MessageId, TransactionId};
 
 /// One thing worth a log line.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,7 +31,7 @@ pub enum Notice {
         /// The address.
         address: Arc<str>,
     },
-    /// A message used up its attempts and there is no dead-letter address: it is dropped (AMQ222150).
+    /// A message used up its attempts and is dropped; said once per address.
     DroppedAfterAttempts {
         /// The queue it was on.
         queue: Arc<str>,
@@ -39,6 +39,22 @@ pub enum Notice {
         message: MessageId,
         /// How often it was tried.
         attempts: u32,
+        /// The dead-letter address, at which nothing takes messages (AMQ222148); `None`: there is none (AMQ222150).
+        dead_letter_address: Option<Arc<str>>,
+    },
+    /// A message expired and is dropped; said once per address.
+    DroppedExpired {
+        /// The queue it was on.
+        queue: Arc<str>,
+        /// The expiry address, at which nothing takes messages (AMQ222146); `None`: there is none (AMQ222147).
+        expiry_address: Option<Arc<str>>,
+    },
+    /// A transaction was open for too long and is rolled back (AMQ222103).
+    TransactionTimedOut {
+        /// Whose.
+        client: ConnectionId,
+        /// Which of its transactions.
+        transaction: TransactionId,
     },
     /// A message used up its attempts and went to the dead-letter address (AMQ222149).
     DeadLettered {

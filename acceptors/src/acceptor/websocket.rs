@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Protocols inside WebSocket frames, on the same ports (RFC 6455).
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,9 +12,10 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::connection::outbox::Outbox;
@@ -25,7 +27,7 @@ use crate::options::{AcceptorOptions, Protocol};
 /// `webSocketMaxFramePayloadLength` per frame.
 #[derive(Debug)]
 pub struct WebSocket {
-    stream: WebSocketStream<Rewound>,
+    stream: WebSocketStream<TcpStream>,
     text: bool,
     flushing: bool,
     closing: bool,
@@ -61,9 +63,10 @@ fn choose(offered: &[&str], options: &AcceptorOptions) -> Option<(Protocol, Opti
 /// Answers the opening handshake of which `read` has been read already.
 ///
 /// # Errors
-/// The client is gone, is no WebSocket client, or wants a sub-protocol that is not spoken here (it has been told).
+/// The client is gone, is no WebSocket client, or wants a sub-protocol that is not spoken here (it has been told in HTTP
+/// in both cases).
 pub async fn accept(
-    socket: TcpStream,
+    mut socket: TcpStream,
     read: Bytes,
     options: &AcceptorOptions,
 ) -> io::Result<(WebSocket, Protocol)> {
@@ -96,11 +99,19 @@ pub async fn accept(
         .write_buffer_size(0)
         .max_frame_size(Some(options.web_socket_frame_max))
         .max_message_size(Some(options.web_socket_frame_max));
-    let rewound = Rewound { read, socket };
-    let stream =
-        tokio_tungstenite::accept_hdr_async_with_config(rewound, answer, Some(config)).await;
-    let stream = stream.map_err(io::Error::other)?;
+    let rewound = Rewound {
+        read,
+        socket: &mut socket,
+    };
+    if let Err(error) =
+        tokio_tungstenite::accept_hdr_async_with_config(rewound, answer, Some(config)).await
+    {
+        refuse(socket, &error, options).await;
+        return Err(io::Error::other(error));
+    }
     let (protocol, _) = chosen.ok_or(io::ErrorKind::InvalidData)?;
+    // Nothing the client has said is lost with the handshake's reader: a request with anything behind it is refused.
+    let stream = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
     let socket = WebSocket {
         stream,
         text: options.web_socket_text,
@@ -108,6 +119,58 @@ pub async fn accept(
         closing: false,
     };
     Ok((socket, protocol))
+}
+
+/// Tells an HTTP client that it cannot be served, in its own language; a browser then shows words instead of a broken
+/// connection. Best effort: the client may be gone.
+async fn refuse(mut socket: TcpStream, error: &tungstenite::Error, options: &AcceptorOptions) {
+    if let Some(answer) = refusal(error, options) {
+        // A few hundred bytes on a new connection: they fit into its empty buffer.
+        let _ = socket.try_write(answer.as_bytes());
+        let _ = poll_fn(|cx| Pin::new(&mut socket).poll_shutdown(cx)).await;
+    }
+}
+
+/// The answer to an opening handshake that failed: 426 to a client that asks for no WebSocket (RFC 9110 §15.5.22), or for
+/// a version that is not ours (RFC 6455 §4.4), else 400; none if it is gone or has been answered.
+fn refusal(error: &tungstenite::Error, options: &AcceptorOptions) -> Option<String> {
+    use ProtocolError::{
+        HandshakeIncomplete, MissingConnectionUpgradeHeader, MissingSecWebSocketVersionHeader,
+        MissingUpgradeWebSocketHeader,
+    };
+    let upgrade = match error {
+        tungstenite::Error::Protocol(HandshakeIncomplete)
+        | tungstenite::Error::Io(_)
+        | tungstenite::Error::Http(_) => return None,
+        tungstenite::Error::Protocol(what) => matches!(
+            what,
+            MissingConnectionUpgradeHeader
+                | MissingUpgradeWebSocketHeader
+                | MissingSecWebSocketVersionHeader
+        ),
+        _ => false,
+    };
+    let spoken = options.protocols.iter().map(|it| it.protocol);
+    let words: Vec<_> = spoken
+        .filter(|it| !sub_protocols(*it).is_empty())
+        .map(Protocol::word)
+        .collect();
+    let (status, headers, body) = if upgrade {
+        let body = format!(
+            "This port speaks {} over WebSocket, and no other HTTP.\n",
+            words.join(", ")
+        );
+        let headers =
+            "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+        ("426 Upgrade Required", headers, body)
+    } else {
+        let body = format!("No WebSocket: {error}\n");
+        ("400 Bad Request", "Connection: close\r\n", body)
+    };
+    let length = body.len();
+    Some(format!(
+        "HTTP/1.1 {status}\r\n{headers}Content-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}"
+    ))
 }
 
 impl WebSocket {
@@ -192,7 +255,7 @@ impl WebSocket {
     /// # Errors
     /// The peer is gone.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream.get_mut().socket).poll_shutdown(cx)
+        Pin::new(self.stream.get_mut()).poll_shutdown(cx)
     }
 }
 
@@ -205,19 +268,19 @@ fn into_io(error: tungstenite::Error) -> io::Error {
 
 /// A socket whose first bytes have been read already and are read again.
 #[derive(Debug)]
-struct Rewound {
+struct Rewound<'a> {
     read: Bytes,
-    socket: TcpStream,
+    socket: &'a mut TcpStream,
 }
 
-impl AsyncRead for Rewound {
+impl AsyncRead for Rewound<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.read.is_empty() {
-            return Pin::new(&mut self.socket).poll_read(cx, buffer);
+            return Pin::new(&mut *self.socket).poll_read(cx, buffer);
         }
         let again = self.read.len().min(buffer.remaining());
         buffer.put_slice(&self.read[..again]);
@@ -226,21 +289,21 @@ impl AsyncRead for Rewound {
     }
 }
 
-impl AsyncWrite for Rewound {
+impl AsyncWrite for Rewound<'_> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        Pin::new(&mut *self.socket).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        Pin::new(&mut *self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        Pin::new(&mut *self.socket).poll_shutdown(cx)
     }
 }
 

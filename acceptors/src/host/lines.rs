@@ -199,14 +199,22 @@ impl Announcer {
                 "messages sent to address {address} reach no queue: they are acknowledged and dropped (said once per \
                  address)"
             )),
-            Notice::DroppedAfterAttempts {
-                queue,
-                message,
-                attempts,
-            } => Line::server_warn(format!(
-                "AMQ222150: Sending message {message} to Dead Letter Address, but there is no Dead Letter Address \
-                 configured for queue {queue} so dropping it after {attempts} attempts"
+            Notice::Blocked(Block::DiskFull) => Line::server_warn(format!(
+                "AMQ222210: {} which is beyond the configured <max-disk-usage> or <min-disk-free>. System will start \
+                 blocking producers.",
+                self.disk_words()
             )),
+            Notice::Unblocked => Line::server_info(format!(
+                "AMQ222211: {} which is below the configured <max-disk-usage>. System will unblock producers.",
+                self.disk_words()
+            )),
+            other => self.fate(other),
+        }
+    }
+
+    /// Notices about messages that were not delivered, and about transactions nobody ended.
+    fn fate(&mut self, notice: Notice) -> Line {
+        match notice {
             Notice::DeadLettered {
                 queue,
                 address,
@@ -216,14 +224,44 @@ impl Announcer {
                 "AMQ222149: Sending message {message} to Dead Letter Address {address} from {queue} after {attempts} \
                  attempts"
             )),
-            Notice::Blocked(Block::DiskFull) => Line::server_warn(format!(
-                "AMQ222210: {} which is beyond the configured <max-disk-usage> or <min-disk-free>. System will start \
-                 blocking producers.",
-                self.disk_words()
+            Notice::DroppedAfterAttempts {
+                queue,
+                message,
+                attempts,
+                dead_letter_address: None,
+            } => Line::server_warn(format!(
+                "AMQ222150: Sending message {message} to Dead Letter Address, but there is no Dead Letter Address \
+                 configured for queue {queue} so dropping it after {attempts} attempts (said once per address)"
             )),
-            Notice::Unblocked => Line::server_info(format!(
-                "AMQ222211: {} which is below the configured <max-disk-usage>. System will unblock producers.",
-                self.disk_words()
+            Notice::DroppedAfterAttempts {
+                queue,
+                message,
+                attempts,
+                dead_letter_address: Some(address),
+            } => Line::server_warn(format!(
+                "AMQ222148: Sending message {message} to Dead Letter Address {address}, but it has no bindings so \
+                 dropping it; from {queue} after {attempts} attempts (said once per address)"
+            )),
+            Notice::DroppedExpired {
+                queue,
+                expiry_address: None,
+            } => Line::server_warn(format!(
+                "AMQ222147: Messages are being expired on queue {queue}, but there is no Expiry Address configured so \
+                 messages will be dropped. (said once per address)"
+            )),
+            Notice::DroppedExpired {
+                queue,
+                expiry_address: Some(address),
+            } => Line::server_warn(format!(
+                "AMQ222146: Message has expired. No bindings for Expiry Address {address} so dropping it; from \
+                 {queue} (said once per address)"
+            )),
+            Notice::TransactionTimedOut {
+                client,
+                transaction,
+            } => Line::server_warn(format!(
+                "AMQ222103: transaction with xid {client}:{transaction} timed out and is rolled back (connection \
+                 {client})"
             )),
             other => self.life(other),
         }
@@ -346,6 +384,8 @@ fn plural(count: u64) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use hind_engine::id::{ConnectionId, MessageId, TransactionId};
+
     use super::*;
 
     fn announcer() -> Announcer {
@@ -379,6 +419,49 @@ mod tests {
                 "AMQ221080: Deploying address X supporting [ANYCAST, MULTICAST]",
             ),
             (Notice::Active, "AMQ221007: Server is now active"),
+            (
+                Notice::DroppedExpired {
+                    queue: "q".into(),
+                    expiry_address: None,
+                },
+                "AMQ222147: Messages are being expired on queue q, but there is no Expiry Address configured so \
+                 messages will be dropped. (said once per address)",
+            ),
+            (
+                Notice::DroppedExpired {
+                    queue: "q".into(),
+                    expiry_address: Some("EXP".into()),
+                },
+                "AMQ222146: Message has expired. No bindings for Expiry Address EXP so dropping it; from q (said once \
+                 per address)",
+            ),
+            (
+                Notice::DroppedAfterAttempts {
+                    queue: "q".into(),
+                    message: MessageId(7),
+                    attempts: 10,
+                    dead_letter_address: None,
+                },
+                "AMQ222150: Sending message 7 to Dead Letter Address, but there is no Dead Letter Address configured \
+                 for queue q so dropping it after 10 attempts (said once per address)",
+            ),
+            (
+                Notice::DroppedAfterAttempts {
+                    queue: "q".into(),
+                    message: MessageId(7),
+                    attempts: 10,
+                    dead_letter_address: Some("DLQ".into()),
+                },
+                "AMQ222148: Sending message 7 to Dead Letter Address DLQ, but it has no bindings so dropping it; from \
+                 q after 10 attempts (said once per address)",
+            ),
+            (
+                Notice::TransactionTimedOut {
+                    client: ConnectionId(3),
+                    transaction: TransactionId(1),
+                },
+                "AMQ222103: transaction with xid 3:1 timed out and is rolled back (connection 3)",
+            ),
             (
                 Notice::Blocked(Block::DiskFull),
                 "AMQ222210: Free storage space is at 512.0MB of 10.0GB total. Usage rate is 95.0% which is beyond the \

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,12 +46,23 @@ pub struct RealmAuthenticator {
 
 #[derive(Debug, Default)]
 struct Read {
-    tables: Tables,
+    /// Shared with the logins under way.
+    tables: Arc<Tables>,
     stamps: Vec<Option<Stamp>>,
 }
 
-/// What shows that a file has changed: its time and its length.
-type Stamp = [(Option<SystemTime>, u64); 2];
+/// What shows that one of the two files of a module has changed.
+type Stamp = [FileStamp; 2];
+
+/// What shows that a file has changed. A file that was put in the place of another (as every careful editor does) has
+/// another number, even if it has the same length and, on a coarse clock or by `cp -p`, the same time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct FileStamp {
+    device: u64,
+    inode: u64,
+    modified: Option<SystemTime>,
+    length: u64,
+}
 
 impl RealmAuthenticator {
     /// Reads the files of every module of the realm.
@@ -61,7 +73,7 @@ impl RealmAuthenticator {
         let mut read = Read::default();
         for module in properties_modules(&realm) {
             let stamp = stamp(folder, module);
-            read.tables.put(module, table(folder, module)?);
+            Arc::make_mut(&mut read.tables).put(module, table(folder, module)?);
             read.stamps.push(stamp);
         }
         Ok(Self {
@@ -86,12 +98,19 @@ impl RealmAuthenticator {
             read.stamps[index] = now;
             match table(&self.folder, module) {
                 Ok(table) => {
-                    read.tables.put(module, table);
+                    Arc::make_mut(&mut read.tables).put(module, table);
                     self.generation.fetch_add(1, Ordering::Release);
                 }
                 Err(error) => Line::server_warn(format!("users are not read again: {error}")).say(),
             }
         }
+    }
+
+    /// The users and roles as the files say now.
+    fn tables(&self) -> Arc<Tables> {
+        let mut read = self.read.lock();
+        self.refresh(&mut read);
+        Arc::clone(&read.tables)
     }
 
     /// Says once that a wrong password makes a guest: Artemis does so silently.
@@ -109,11 +128,7 @@ impl RealmAuthenticator {
 
 impl Authenticator for RealmAuthenticator {
     fn check(&self, credentials: &Credentials) -> Result<Identity, Rejected> {
-        let tables = {
-            let mut read = self.read.lock();
-            self.refresh(&mut read);
-            read.tables.clone()
-        };
+        let tables = self.tables();
         let asked = authentication::Credentials {
             user: credentials.user.as_deref(),
             password: credentials.password.as_deref(),
@@ -161,9 +176,12 @@ fn files(folder: &Path, module: &PropertiesLogin) -> [PathBuf; 2] {
 
 fn stamp(folder: &Path, module: &PropertiesLogin) -> Option<Stamp> {
     let one = |path: &PathBuf| {
-        fs::metadata(path)
-            .ok()
-            .map(|meta| (meta.modified().ok(), meta.len()))
+        fs::metadata(path).ok().map(|meta| FileStamp {
+            device: meta.dev(),
+            inode: meta.ino(),
+            modified: meta.modified().ok(),
+            length: meta.len(),
+        })
     };
     let [users, roles] = files(folder, module);
     Some([one(&users)?, one(&roles)?])
@@ -187,4 +205,74 @@ fn table(folder: &Path, module: &PropertiesLogin) -> io::Result<UserTable> {
         io::Error::new(io::ErrorKind::InvalidData, all.join("\n"))
     })?;
     Ok(UserTable::new(&parsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use hind_config::login_config::{ControlFlag, RealmEntry};
+
+    use super::*;
+
+    const USERS: &str = "users.properties";
+
+    /// One module over two files in a new folder, read again when they change.
+    fn realm() -> (tempfile::TempDir, RealmAuthenticator) {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join(USERS), "ann = one\n").expect("users");
+        fs::write(folder.path().join("roles.properties"), "amq = ann\n").expect("roles");
+        let module = PropertiesLogin {
+            users_file: USERS.to_owned(),
+            roles_file: "roles.properties".to_owned(),
+            base_dir: None,
+            reload: true,
+            debug: false,
+        };
+        let entry = RealmEntry {
+            module: LoginModule::Properties(module),
+            flag: ControlFlag::Required,
+            line: 1,
+        };
+        let realm = Realm {
+            name: "activemq".to_owned(),
+            entries: vec![entry],
+        };
+        let authenticator = RealmAuthenticator::open(realm, folder.path()).expect("opens");
+        (folder, authenticator)
+    }
+
+    fn lets_in(authenticator: &RealmAuthenticator, password: &str) -> bool {
+        let credentials = Credentials {
+            user: Some("ann".to_owned()),
+            password: Some(password.to_owned()),
+        };
+        authenticator.check(&credentials).is_ok()
+    }
+
+    #[test]
+    fn a_file_put_in_the_place_of_another_is_seen_whatever_its_time_and_length() {
+        let (folder, authenticator) = realm();
+        assert!(lets_in(&authenticator, "one"));
+        let users = folder.path().join(USERS);
+        let modified = fs::metadata(&users).and_then(|old| old.modified());
+        let other = folder.path().join("new");
+        fs::write(&other, "ann = two\n").expect("written beside it");
+        let file = File::options().write(true).open(&other).expect("there");
+        let same_time = file.set_modified(modified.expect("has a time"));
+        same_time.expect("a time may be set");
+        fs::rename(&other, &users).expect("takes its place");
+        assert!(lets_in(&authenticator, "two") && !lets_in(&authenticator, "one"));
+        assert_eq!(authenticator.generation(), 1);
+    }
+
+    #[test]
+    fn logins_share_the_tables_until_a_file_changes() {
+        let (folder, authenticator) = realm();
+        let before = authenticator.tables();
+        assert!(Arc::ptr_eq(&before, &authenticator.tables()));
+        fs::write(folder.path().join(USERS), "ann = three\n").expect("users");
+        assert!(lets_in(&authenticator, "three"));
+        assert!(!Arc::ptr_eq(&before, &authenticator.tables()));
+    }
 }

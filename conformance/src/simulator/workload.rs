@@ -3,7 +3,7 @@
 
 use super::client::{Client, Scene};
 use super::clock;
-use super::model::{AckMode, Kind, Place, PlaceId, QUEUES, RETRIED, Sending, Shade};
+use super::model::{AckMode, Kind, Place, PlaceId, QUEUES, RETRIED, Sending, Shade, TOPIC_NAMES};
 
 /// One thing a client may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,14 +192,17 @@ fn subscribe(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
             client.subscribe(None, mode, None, None, scene)
         }
         _ => {
-            let name = scene.random.pick(&["first", "second"]);
+            // A durable subscription has one address for its whole life.
+            let (name, topic) = scene
+                .random
+                .pick(&[("first", TOPIC_NAMES[0]), ("second", TOPIC_NAMES[2])]);
             let taken = client
                 .subscriptions
                 .iter()
                 .any(|held| held.durable.as_deref() == Some(name));
             match taken {
                 true => client.beat(scene),
-                false => client.subscribe_durable(name, mode, scene),
+                false => client.subscribe_durable(name, topic, mode, scene),
             }
         }
     }

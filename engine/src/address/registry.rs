@@ -28,6 +28,10 @@ pub struct Address {
     pub routed: u64,
     /// Messages that reached none.
     pub unrouted: u64,
+    /// Messages of its queues that expired and were dropped, for want of an expiry address.
+    pub dropped_expired: u64,
+    /// Messages of its queues that used up their attempts and were dropped, for want of a dead-letter address.
+    pub dropped_dead: u64,
     /// Whose turn it is among the anycast queues.
     pub next_anycast: usize,
     /// Since when it has had no queue, ms since 1970.
@@ -138,6 +142,8 @@ impl Addresses {
             settings,
             routed: 0,
             unrouted: 0,
+            dropped_expired: 0,
+            dropped_dead: 0,
             next_anycast: 0,
             unused_since: None,
             reach: None,

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::id::{ConnectionId, DownloadId, LargeId, MessageId, QueueId};
 use crate::notice::Notice;
 use crate::queue::Place;
+use crate::queue::settle::Departure;
 
 use super::Download;
 
@@ -46,11 +47,7 @@ impl Engine {
                 body,
                 why: why.to_owned(),
             });
-            self.acknowledgement(queue_id, message, &mut unit);
-            if let Some(queue) = self.state.queues.get_mut(queue_id) {
-                queue.counters.acknowledged -= 1;
-                queue.counters.killed += 1;
-            }
+            self.acknowledgement(queue_id, message, Departure::Killed, &mut unit);
             self.mark_dirty(queue_id);
         }
         self.commit(None, &unit, true, turn);

@@ -5,7 +5,7 @@ pub mod consumer;
 pub mod dispatch;
 pub mod ready;
 mod redelivery;
-mod settle;
+pub(crate) mod settle;
 mod subscribe;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ use crate::selector::Selector;
 use crate::storage::record::QueueRecord;
 use consumer::{Consumer, ConsumerKey};
 use ready::Ready;
+use settle::Departure;
 
 /// What an operator or a client may choose about a queue beyond its name, filter and routing type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,8 +111,19 @@ pub struct Counters {
     pub acknowledged: u64,
     /// Expired.
     pub expired: u64,
-    /// Went to the dead-letter address or were dropped after their last attempt.
+    /// Went to the dead-letter address, were dropped after their last attempt, or purged.
     pub killed: u64,
+}
+
+impl Counters {
+    /// A message leaves for good.
+    pub(crate) fn count(&mut self, why: Departure) {
+        match why {
+            Departure::Acknowledged => self.acknowledged += 1,
+            Departure::Expired => self.expired += 1,
+            Departure::Killed => self.killed += 1,
+        }
+    }
 }
 
 /// A queue.

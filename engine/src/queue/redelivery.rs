@@ -15,6 +15,7 @@ use crate::message::Message;
 use crate::message::properties::{self, Value};
 use crate::notice::Notice;
 use crate::queue::QueueOptions;
+use crate::queue::settle::Departure;
 use crate::routing::{Routed, Target};
 use crate::storage::record::Record;
 
@@ -23,6 +24,15 @@ use crate::storage::record::Record;
 enum Cause {
     Dead,
     Expired,
+}
+
+/// What became of such a message.
+#[derive(Debug)]
+enum Fate {
+    /// It is at that address now.
+    Copied(Arc<str>),
+    /// It is gone: no address is configured, or nothing takes messages at the one that is.
+    Dropped(Option<Arc<str>>),
 }
 
 /// Names and switches for the queues that are made as messages die or expire.
@@ -34,6 +44,13 @@ struct Undelivered<'a> {
 }
 
 impl Cause {
+    fn departure(self) -> Departure {
+        match self {
+            Self::Dead => Departure::Killed,
+            Self::Expired => Departure::Expired,
+        }
+    }
+
     fn of(self, settings: &AddressSettings) -> Undelivered<'_> {
         match self {
             Self::Dead => Undelivered {
@@ -129,29 +146,33 @@ impl Engine {
         message: MessageId,
         turn: &mut Turn<'_>,
     ) {
-        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+        let Some(queue) = self.state.queues.get(queue_id) else {
             return;
         };
         let Some(entry) = queue.entry(message) else {
             return;
         };
         let attempts = entry.attempts + 1;
-        queue.counters.killed += 1;
-        let name = queue.name().clone();
-        let notice = match self.copy_away(from, queue_id, message, Cause::Dead, turn) {
-            Some(address) => Notice::DeadLettered {
-                queue: name,
+        let queue = queue.name().clone();
+        match self.copy_away(from, queue_id, message, Cause::Dead, turn) {
+            Some(Fate::Copied(address)) => turn.notices.push(Notice::DeadLettered {
+                queue,
                 address,
                 message,
                 attempts,
-            },
-            None => Notice::DroppedAfterAttempts {
-                queue: name,
-                message,
-                attempts,
-            },
-        };
-        turn.notices.push(notice);
+            }),
+            Some(Fate::Dropped(dead_letter_address)) => {
+                if self.first_dropped(queue_id, Cause::Dead).is_some() {
+                    turn.notices.push(Notice::DroppedAfterAttempts {
+                        queue,
+                        message,
+                        attempts,
+                        dead_letter_address,
+                    });
+                }
+            }
+            None => {}
+        }
     }
 
     /// The message has expired.
@@ -161,14 +182,32 @@ impl Engine {
         message: MessageId,
         turn: &mut Turn<'_>,
     ) {
-        if let Some(queue) = self.state.queues.get_mut(queue_id) {
-            queue.counters.expired += 1;
+        let fate = self.copy_away(None, queue_id, message, Cause::Expired, turn);
+        if let Some(Fate::Dropped(expiry_address)) = fate
+            && let Some(queue) = self.first_dropped(queue_id, Cause::Expired)
+        {
+            turn.notices.push(Notice::DroppedExpired {
+                queue,
+                expiry_address,
+            });
         }
-        self.copy_away(None, queue_id, message, Cause::Expired, turn);
+    }
+
+    /// A message has been dropped. The queue's name, if it was the first of its address: it is said once, not for each
+    /// of a million.
+    fn first_dropped(&mut self, queue: QueueId, cause: Cause) -> Option<Arc<str>> {
+        let queue = self.state.queues.get(queue)?;
+        let address = self.state.addresses.get_mut(queue.address_id())?;
+        let dropped = match cause {
+            Cause::Dead => &mut address.dropped_dead,
+            Cause::Expired => &mut address.dropped_expired,
+        };
+        *dropped += 1;
+        (*dropped == 1).then(|| queue.name().clone())
     }
 
     /// Moves a message to the dead-letter or expiry address, in one unit; where there is none, or nothing takes it
-    /// there, it is dropped. Returns the address it went to.
+    /// there, it is dropped. Nothing if the message is not there.
     fn copy_away(
         &mut self,
         from: Option<ConnectionId>,
@@ -176,7 +215,7 @@ impl Engine {
         message: MessageId,
         cause: Cause,
         turn: &mut Turn<'_>,
-    ) -> Option<Arc<str>> {
+    ) -> Option<Fate> {
         let settings = self.settings_of_queue(queue_id)?;
         let queue = self.state.queues.get(queue_id)?;
         let entry = queue.entry(message)?;
@@ -189,12 +228,19 @@ impl Engine {
         if let Some((routed, _)) = &routed {
             routed.records(&mut unit);
         }
-        self.acknowledgement(queue_id, message, &mut unit);
+        self.acknowledgement(queue_id, message, cause.departure(), &mut unit);
         self.commit(from, &unit, true, turn);
-        let (routed, name) = routed?;
+        let Some((routed, name)) = routed else {
+            let named = cause.of(&settings).address.filter(|name| !name.is_empty());
+            return Some(Fate::Dropped(named.map(Arc::from)));
+        };
         let reached = !routed.logged.is_empty() || !routed.volatile.is_empty();
         self.arrive(from, routed, turn);
-        reached.then_some(name)
+        Some(if reached {
+            Fate::Copied(name)
+        } else {
+            Fate::Dropped(Some(name))
+        })
     }
 
     /// For a message that reached no queue and whose address sends such messages to its dead-letter address.

@@ -8,6 +8,18 @@ use crate::id::{ConnectionId, ConsumerId, MessageId, QueueId};
 use crate::storage::record::Record;
 use crate::transaction::Operation;
 
+/// Why a message leaves a queue for good: Artemis counts each apart (`MessagesAcknowledged`, `MessagesExpired`,
+/// `MessagesKilled`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Departure {
+    /// A consumer has accepted it.
+    Acknowledged,
+    /// Its time was over.
+    Expired,
+    /// It went to the dead-letter address, or was dropped or purged.
+    Killed,
+}
+
 impl Engine {
     /// A consumer says what became of deliveries.
     pub(crate) fn settle(
@@ -92,7 +104,10 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) {
         match outcome {
-            Outcome::Accepted => self.acknowledge(from, queue, messages, confirmed, turn),
+            Outcome::Accepted => {
+                let why = Departure::Acknowledged;
+                self.remove(from, queue, messages, why, confirmed, turn);
+            }
             Outcome::Released => self.give_back(queue, messages, turn),
             Outcome::Failed => messages
                 .iter()
@@ -103,27 +118,30 @@ impl Engine {
         }
     }
 
-    fn acknowledge(
+    /// Takes messages off a queue in one unit.
+    pub(crate) fn remove(
         &mut self,
         from: Option<ConnectionId>,
         queue_id: QueueId,
         messages: &[MessageId],
+        why: Departure,
         confirmed: bool,
         turn: &mut Turn<'_>,
     ) {
         let mut unit = Unit::new();
         for message in messages {
-            self.acknowledgement(queue_id, *message, &mut unit);
+            self.acknowledgement(queue_id, *message, why, &mut unit);
         }
         let sync = confirmed && self.settings.sync_non_transactional;
         self.commit(from, &unit, sync, turn);
     }
 
-    /// Takes a message off a queue: by a record if it stands in the log, else at once.
+    /// Takes a message off a queue, and counts it: by a record if it stands in the log, else at once.
     pub(crate) fn acknowledgement(
         &mut self,
         queue_id: QueueId,
         message: MessageId,
+        why: Departure,
         unit: &mut Unit,
     ) {
         let Some(queue) = self.state.queues.get_mut(queue_id) else {
@@ -133,7 +151,7 @@ impl Engine {
             return;
         };
         let logs = queue.logs(&entry.message);
-        queue.counters.acknowledged += 1;
+        queue.counters.count(why);
         if logs {
             unit.push(Record::Acknowledge {
                 queue: queue_id,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::QueueOptions;
 use super::consumer::{Consumer, ConsumerKey};
+use super::settle::Departure;
 use crate::address::lifecycle::NewQueue;
 use crate::address::name::split_fqqn;
 use crate::address::routing_type::RoutingType;
@@ -313,6 +314,6 @@ impl Engine {
             .filter(|(_, e)| idle(e))
             .map(|(id, _)| id)
             .collect();
-        self.settle_messages(None, id, &messages, Outcome::Accepted, false, turn);
+        self.remove(None, id, &messages, Departure::Killed, false, turn);
     }
 }

@@ -4,6 +4,7 @@
 mod journal;
 pub mod large_message;
 pub mod layout;
+pub mod page;
 pub mod record;
 pub mod request;
 mod settings;

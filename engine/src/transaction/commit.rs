@@ -9,6 +9,8 @@ use crate::command::{Outcome, Send};
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
 use crate::id::{ConnectionId, SessionId, Ticket, TransactionId};
+use crate::notice::Notice;
+use crate::queue::settle::Departure;
 use crate::routing::{self, Routed, Target};
 
 impl Engine {
@@ -216,9 +218,10 @@ impl Engine {
                     messages,
                     outcome: Outcome::Accepted,
                 } => {
-                    messages
-                        .iter()
-                        .for_each(|message| self.acknowledgement(queue, *message, &mut unit));
+                    let why = Departure::Acknowledged;
+                    for message in messages {
+                        self.acknowledgement(queue, message, why, &mut unit);
+                    }
                 }
                 Operation::Settle {
                     queue,
@@ -269,6 +272,10 @@ impl Engine {
             if deadline > turn.now.monotonic {
                 break;
             }
+            turn.notices.push(Notice::TransactionTimedOut {
+                client,
+                transaction: id,
+            });
             self.rollback_transaction(client, id, None, turn);
         }
     }

@@ -14,6 +14,7 @@ use hind_engine::id::*;
 use hind_engine::message::properties::{PropertiesBuilder, Value};
 use hind_engine::message::{Body, Kind, Message};
 use hind_engine::notice::Notice;
+use hind_engine::queue::Counters;
 use hind_engine::security::user::Identity;
 use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 use hind_engine::time::{Instant, Now};
@@ -33,9 +34,9 @@ pub(crate) struct Broker {
     pub(crate) waiting: Vec<Batch>,
     pub(crate) hold_disk: bool,
     pub(crate) large: LargeFiles,
-    pub(crate) notices: Vec<Notice>,
     pub(crate) events: Vec<(ConnectionId, Event)>,
     pub(crate) doors: Vec<Door>,
+    pub(crate) notices: Vec<Notice>,
     pub(crate) tickets: u64,
 }
 
@@ -55,9 +56,9 @@ impl Broker {
             waiting: Vec::new(),
             hold_disk: false,
             large: LargeFiles::default(),
-            notices: Vec::new(),
             events: Vec::new(),
             doors: Vec::new(),
+            notices: Vec::new(),
             tickets: 0,
         };
         broker.input(Input::Start);
@@ -308,6 +309,16 @@ impl Broker {
             .monotonic
             .after(std::time::Duration::from_millis(millis));
         self.input(Input::Time);
+    }
+
+    /// What the log has been told since the last look.
+    pub(crate) fn noticed(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    pub(crate) fn counters(&self, queue: &str) -> Counters {
+        let queues = &self.node.engine().state().queues;
+        queues.named(queue).expect("there").counters
     }
 
     pub(crate) fn queue_len(&self, name: &str) -> Option<usize> {

@@ -2,6 +2,7 @@
 //! A node driven by hand: situation → outcome.
 
 mod access;
+mod accounts;
 mod addresses;
 mod basics;
 mod broker;

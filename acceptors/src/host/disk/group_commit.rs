@@ -15,12 +15,15 @@ use hind_engine::storage::request::{Completion, Request};
 use parking_lot::{Condvar, Mutex};
 
 use super::Disk;
+use super::bulk::BulkQueue;
 
 /// The way from the turn to the disk thread.
 #[derive(Debug, Default)]
 pub struct DiskQueue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
+    /// Where what is not the journal's goes.
+    bulk: Arc<BulkQueue>,
 }
 
 #[derive(Debug, Default)]
@@ -56,8 +59,20 @@ fn demands_sync(request: &Request) -> bool {
 }
 
 impl DiskQueue {
+    /// A queue that leaves pages and large messages to `bulk`.
+    pub fn beside(bulk: Arc<BulkQueue>) -> Self {
+        Self {
+            bulk,
+            ..Self::default()
+        }
+    }
+
     /// Queues requests, in order, and wakes the disk if it has been waiting for them.
     pub fn push(&self, requests: &mut Vec<Request>) {
+        self.bulk.take_from(requests);
+        if requests.is_empty() {
+            return;
+        }
         let mut waiting = self.waiting.lock();
         waiting.demanding += requests.iter().filter(|it| demands_sync(it)).count();
         waiting.requests.append(requests);

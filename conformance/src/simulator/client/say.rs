@@ -5,7 +5,8 @@ use super::{Client, Expected, Scene, Stage, Subscribed};
 use crate::simulator::client::frame::{Frame, Version};
 use crate::simulator::clock;
 use crate::simulator::model::{
-    AckMode, DEAD_LETTERS, EXPIRED, End, Kind, Message, PlaceId, QUEUES, Sending, Shade, TOPIC, Uid,
+    AckMode, DEAD_LETTERS, EXPIRED, End, Kind, Message, Place, PlaceId, QUEUES, Sending, Shade,
+    TOPIC, TOPIC_NAMES, Uid,
 };
 
 /// Where nobody may send to.
@@ -73,7 +74,7 @@ impl Client {
         frame.encode(self.version)
     }
 
-    /// SUBSCRIBE to a queue, or to the topic for as long as the connection lasts.
+    /// SUBSCRIBE to a queue, or to the topic (by its name or a wildcard) for as long as the connection lasts.
     pub fn subscribe(
         &mut self,
         queue: Option<PlaceId>,
@@ -84,13 +85,13 @@ impl Client {
     ) -> Vec<u8> {
         let (destination, kind) = match queue {
             Some(queue) => (QUEUES[queue.0], "ANYCAST"),
-            None => (TOPIC, "MULTICAST"),
+            None => (scene.random.pick(&TOPIC_NAMES), "MULTICAST"),
         };
         let place = queue.unwrap_or_else(|| {
-            scene
-                .model
-                .new_place("temporary".to_owned(), Kind::Temporary)
+            let name = "temporary".to_owned();
+            scene.model.new_place(name, destination, Kind::Temporary)
         });
+        count_wildcard(destination, scene);
         let id = scene
             .model
             .subscribing(self.connection(), place, mode, selector);
@@ -106,10 +107,11 @@ impl Client {
         self.subscription_frame(frame, id, place, mode, None, scene)
     }
 
-    /// SUBSCRIBE to the topic by a name that outlives the connection.
+    /// SUBSCRIBE to the topic, called `topic`, by a name that outlives the connection.
     pub fn subscribe_durable(
         &mut self,
         name: &str,
+        topic: &'static str,
         mode: AckMode,
         scene: &mut Scene<'_>,
     ) -> Vec<u8> {
@@ -117,13 +119,14 @@ impl Client {
         let existing = scene.model.place_named(&queue);
         let place = existing
             .filter(|place| !scene.model.places[place.0].deleted)
-            .unwrap_or_else(|| scene.model.new_place(queue, Kind::Durable));
+            .unwrap_or_else(|| scene.model.new_place(queue, topic, Kind::Durable));
+        count_wildcard(topic, scene);
         let id = scene
             .model
             .subscribing(self.connection(), place, mode, None);
         scene.counters.hit("command.subscribe_durable");
         let frame = Frame::new("SUBSCRIBE")
-            .with("destination", TOPIC)
+            .with("destination", topic)
             .with("subscription-type", "MULTICAST")
             .with("durable-subscription-name", name);
         self.subscription_frame(frame, id, place, mode, Some(name.to_owned()), scene)
@@ -135,12 +138,17 @@ impl Client {
         let id = scene
             .model
             .subscribing(self.connection(), place, mode, None);
-        let name = &scene.model.places[place.0].name;
-        let destination = match scene.model.places[place.0].kind {
+        let Place {
+            name,
+            address,
+            kind,
+            ..
+        } = &scene.model.places[place.0];
+        let destination = match kind {
             Kind::Queue => name.clone(),
-            Kind::Durable | Kind::Temporary => format!("{TOPIC}::{name}"),
+            Kind::Durable | Kind::Temporary => format!("{address}::{name}"),
         };
-        let kind = match scene.model.places[place.0].kind {
+        let kind = match kind {
             Kind::Queue => "ANYCAST",
             Kind::Durable | Kind::Temporary => "MULTICAST",
         };
@@ -373,5 +381,11 @@ impl Client {
                 .with("uid", uid.0)
                 .with("expires", clock::wall(scene.now) + 1_000_000)
         }
+    }
+}
+
+fn count_wildcard(destination: &str, scene: &mut Scene<'_>) {
+    if destination.contains(['*', '#']) {
+        scene.counters.hit("command.subscribe_wildcard");
     }
 }

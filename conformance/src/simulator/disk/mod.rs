@@ -6,8 +6,12 @@
 //! taken together and share one sync. Recycled files keep their old content behind what is written over it, and a
 //! directory change (create, release) is undone by a power loss unless a later sync covered it.
 //!
-//! The disk also holds the node to its side of the contract: a request that breaks it is a panic here.
+//! Pages and large messages are another matter, with an order of their own: see [`bulk`].
+//!
+//! The disk also holds the node to its side of the contract: a request that breaks it is answered as the real disk does
+//! (one table of expectations is run against both), and remembered as a [breach](Disk::breach).
 
+pub mod bulk;
 pub mod fault;
 pub mod file;
 pub mod journal;
@@ -17,6 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 
+use self::bulk::Bulk;
 use self::fault::{Armed, Fault};
 use self::file::{File, Losses, SECTOR, Survival};
 use super::planted::Planted;
@@ -46,6 +51,10 @@ pub struct Disk {
     failed: bool,
     /// The faults still to come.
     pub armed: Armed,
+    /// The first request of the node that breaks its side of the contract, if there was one.
+    pub breach: Option<String>,
+    /// Pages and the bodies of large messages.
+    pub bulk: Bulk,
     /// The bug planted here, if any.
     pub planted: Option<Planted>,
     random: Random,
@@ -78,6 +87,8 @@ impl Disk {
 
     /// An empty disk whose journal files are `segment_size` bytes.
     pub fn new(segment_size: usize, random: Random) -> Self {
+        // Not forked: what the journal meets is to be the same with and without.
+        let of_bulk = Random::new(!random.clone().number());
         Self {
             segment_size,
             files: BTreeMap::new(),
@@ -89,14 +100,34 @@ impl Disk {
             operation: None,
             failed: false,
             armed: Armed::default(),
+            breach: None,
+            bulk: Bulk::new(of_bulk),
             planted: None,
             random,
         }
     }
 
-    /// Takes a request; it is begun by [`Disk::begin`].
+    /// Takes a request; it is begun by [`Disk::begin`], or [`Disk::begin_bulk`] if it is about pages or large messages.
     pub fn submit(&mut self, request: Request) {
-        self.queue.push_back(request);
+        match request {
+            Request::Page(_) | Request::Large(_) => self.bulk.submit(request),
+            _ => self.queue.push_back(request),
+        }
+    }
+
+    /// Begins the next operation about pages or large messages if none is under way, and says how long it takes in
+    /// nanoseconds.
+    pub fn begin_bulk(&mut self) -> Option<u64> {
+        self.bulk.begin(&mut self.armed)
+    }
+
+    /// Ends the operation about pages or large messages under way and says what became of it.
+    pub fn finish_bulk(&mut self) -> Vec<Completion> {
+        let done = self.bulk.finish(&mut self.armed);
+        if self.breach.is_none() {
+            self.breach = self.bulk.breach.take();
+        }
+        done.into_iter().collect()
     }
 
     /// Begins the next operation if none is under way, and says how long it takes in nanoseconds.
@@ -132,10 +163,21 @@ impl Disk {
             }
             return vec![Completion::Failed(format!("simulated: {fault}"))];
         }
-        match operation.what {
+        self.execute(operation.what)
+    }
+
+    /// Carries an operation out, or breaks down over it.
+    fn execute(&mut self, what: What) -> Vec<Completion> {
+        let done = match what {
             What::Group(group) => self.finish_group(group),
-            What::Other(request) => vec![self.answer(request)],
-        }
+            What::Other(request) => self.answer(request).map(|answer| vec![answer]),
+        };
+        done.unwrap_or_else(|impossible| {
+            self.failed = true;
+            let why = format!("simulated: {impossible}");
+            self.breach.get_or_insert(impossible);
+            vec![Completion::Failed(why)]
+        })
     }
 
     /// Nothing waits and nothing is under way: what was asked is what is stored.
@@ -143,7 +185,7 @@ impl Disk {
         self.queue.is_empty() && self.operation.is_none()
     }
 
-    /// Whether batches are under way, so that a crash now catches them half done.
+    /// Whether batches are under way, or a page or large message is being written, so that a crash now catches them half done.
     pub fn is_writing(&self) -> bool {
         matches!(
             &self.operation,
@@ -151,7 +193,7 @@ impl Disk {
                 what: What::Group(_),
                 ..
             })
-        )
+        ) || self.bulk.is_writing()
     }
 
     /// The process is gone; with [`Crash::PowerLoss`] the page cache too. The disk is ready for the next process.
@@ -165,6 +207,8 @@ impl Disk {
         }
         self.queue.clear();
         self.failed = false;
+        let losses = self.bulk.crash(crash);
+        self.armed.lost(losses);
         if crash == Crash::PowerLoss {
             self.lose_power();
         }
@@ -182,10 +226,13 @@ impl Disk {
 
     /// Carries a request out at once, without latency or faults: for replaying a copy of a disk.
     pub fn serve(&mut self, request: Request) -> Vec<Completion> {
-        match request {
-            Request::Batch(_) | Request::Release(_) => self.finish_group(vec![request]),
-            other => vec![self.answer(other)],
-        }
+        self.execute(match request {
+            Request::Batch(_) | Request::Release(_) => What::Group(vec![request]),
+            Request::Page(_) | Request::Large(_) => {
+                return self.bulk.execute(&request).into_iter().collect();
+            }
+            other => What::Other(other),
+        })
     }
 
     /// Bytes in journal files, recycled ones not counted.
@@ -234,7 +281,8 @@ impl Disk {
         }
     }
 
-    fn finish_group(&mut self, group: Vec<Request>) -> Vec<Completion> {
+    /// Writes and releases; an error says what cannot be done.
+    fn finish_group(&mut self, group: Vec<Request>) -> Result<Vec<Completion>, String> {
         let late_sync = self.planted == Some(Planted::AcknowledgesBeforeSync);
         if late_sync {
             self.sync();
@@ -246,7 +294,7 @@ impl Disk {
                 Request::Batch(batch) => {
                     sync |= batch.sync;
                     stored = Some(batch.end);
-                    self.write(batch);
+                    self.write(batch)?;
                 }
                 Request::Release(segment) => self.release(segment),
                 _ => unreachable!("a group holds batches and releases"),
@@ -255,11 +303,12 @@ impl Disk {
         if sync && !late_sync {
             self.sync();
         }
-        stored.map(Completion::Stored).into_iter().collect()
+        Ok(stored.map(Completion::Stored).into_iter().collect())
     }
 
-    fn answer(&mut self, request: Request) -> Completion {
-        match request {
+    /// Everything else; an error says what cannot be done.
+    fn answer(&mut self, request: Request) -> Result<Completion, String> {
+        Ok(match request {
             Request::WriteState(state) => {
                 self.state_durable = Some(state.clone());
                 self.state = Some(state);
@@ -268,10 +317,8 @@ impl Disk {
             Request::ReadState => Completion::State(self.state.clone()),
             Request::ListSegments => Completion::Segments(self.files.keys().copied().collect()),
             Request::ReadSegment(segment) => {
-                let file = self
-                    .files
-                    .get(&segment)
-                    .expect("the node reads what was listed");
+                let file = self.files.get(&segment);
+                let file = file.ok_or_else(|| format!("{segment:?} is not there to be read"))?;
                 let mut content = file.read();
                 if let Some(planted) = self.planted {
                     planted.spoil(segment, &mut content);
@@ -286,15 +333,20 @@ impl Disk {
             }
             Request::Batch(_) | Request::Release(_) => unreachable!("these come as groups"),
             Request::Page(_) | Request::Large(_) => {
-                unreachable!("these are carried out beside the journal's")
+                unreachable!("these are not the journal's")
             }
-        }
+        })
     }
 
-    fn write(&mut self, batch: Batch) {
+    fn write(&mut self, batch: Batch) -> Result<(), String> {
         for write in batch.writes {
             if !self.files.contains_key(&write.segment) {
-                assert_eq!(write.offset, 0, "a segment's first write is at its start");
+                if write.offset != 0 {
+                    return Err(format!(
+                        "the first write of {:?} is not at its start",
+                        write.segment
+                    ));
+                }
                 self.create(write.segment);
             }
             let mut bytes = BytesMut::with_capacity(usize::try_from(write.len()).expect("small"));
@@ -304,6 +356,7 @@ impl Disk {
             let file = self.files.get_mut(&write.segment).expect("just made");
             file.write(write.offset, bytes.freeze());
         }
+        Ok(())
     }
 
     fn create(&mut self, segment: Segment) {
@@ -318,11 +371,13 @@ impl Disk {
     }
 
     fn release(&mut self, segment: Segment) {
-        let file = self
-            .files
-            .remove(&segment)
-            .expect("only what exists is released");
-        self.directory.push(Change::Released(segment, file));
+        match self.files.remove(&segment) {
+            Some(file) => self.directory.push(Change::Released(segment, file)),
+            None => {
+                self.breach
+                    .get_or_insert_with(|| format!("{segment:?} is not there to be released"));
+            }
+        }
     }
 
     fn sync(&mut self) {
@@ -360,16 +415,23 @@ impl Disk {
             if left == 0 {
                 if let Request::Batch(mut batch) = request {
                     self.cut(&mut batch);
-                    self.write(batch);
+                    self.write_some(batch);
                 }
                 return;
             }
             left -= 1;
             match request {
-                Request::Batch(batch) => self.write(batch),
+                Request::Batch(batch) => self.write_some(batch),
                 Request::Release(segment) => self.release(segment),
                 _ => unreachable!("a group holds batches and releases"),
             }
+        }
+    }
+
+    /// Writes what can be written of a batch nobody will get an answer to.
+    fn write_some(&mut self, batch: Batch) {
+        if let Err(impossible) = self.write(batch) {
+            self.breach.get_or_insert(impossible);
         }
     }
 
@@ -406,10 +468,7 @@ impl Disk {
         ]);
         let mut losses = Losses::default();
         for file in self.files.values_mut().filter(|file| file.has_unsynced()) {
-            let of_file = file.lose_power(survival, &mut self.random);
-            losses.lost += of_file.lost;
-            losses.torn += of_file.torn;
-            losses.reordered += of_file.reordered;
+            losses.add(file.lose_power(survival, &mut self.random));
         }
         self.armed.lost(losses);
         self.undo_directory_changes();

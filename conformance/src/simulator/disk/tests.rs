@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The contract of a disk, as a table: what was asked, what was answered, what a crash leaves.
+//! The contract every disk keeps, the real one's table; and what only this one can do: what a crash leaves.
 
+use hind_acceptors::host::disk::contract::{self, Subject};
 use hind_engine::storage::Position;
 use hind_engine::storage::request::Write;
 
@@ -28,6 +29,9 @@ fn run(disk: &mut Disk) -> Vec<Completion> {
     while disk.begin().is_some() {
         answers.extend(disk.finish());
     }
+    while disk.begin_bulk().is_some() {
+        answers.extend(disk.finish_bulk());
+    }
     answers
 }
 
@@ -36,6 +40,60 @@ fn read(disk: &mut Disk, segment: u64) -> Bytes {
     match run(disk).pop() {
         Some(Completion::Segment(_, content)) => content,
         other => panic!("expected a segment, got {other:?}"),
+    }
+}
+
+/// The simulated disk as the table sees it; its processes end in one way.
+struct Simulated(Disk, Crash);
+
+impl Subject for Simulated {
+    fn execute(&mut self, request: Request) -> Vec<Completion> {
+        self.0.submit(request);
+        run(&mut self.0)
+    }
+
+    fn restart(&mut self) {
+        self.0.crash(self.1);
+    }
+}
+
+#[test]
+fn the_simulated_disk_keeps_the_contract_of_the_real_one() {
+    for crash in [Crash::Kill, Crash::PowerLoss] {
+        for seed in 0..200 {
+            let broken = contract::violations(|_| Box::new(Simulated(disk(seed), crash)));
+            assert!(broken.is_empty(), "seed {seed}, {crash:?}: {broken:#?}");
+        }
+    }
+}
+
+#[test]
+fn the_contract_finds_a_simulated_disk_that_answers_before_it_syncs() {
+    let broken = (0..20).any(|seed| {
+        let fresh = |_: &contract::Case| -> Box<dyn Subject> {
+            let mut disk = disk(seed);
+            disk.planted = Some(Planted::AcknowledgesBeforeSync);
+            Box::new(Simulated(disk, Crash::PowerLoss))
+        };
+        !contract::violations(fresh).is_empty()
+    });
+    assert!(broken);
+}
+
+#[test]
+fn a_request_that_breaks_the_nodes_side_of_the_contract_is_remembered() {
+    for request in [
+        Request::ReadSegment(Segment(4)),
+        Request::Release(Segment(4)),
+        batch(4, 100, b'a', 10, 1),
+    ] {
+        let mut disk = disk(1);
+        disk.submit(batch(1, 0, b'a', 10, 1));
+        run(&mut disk);
+        assert_eq!(disk.breach, None);
+        disk.submit(request);
+        run(&mut disk);
+        assert!(disk.breach.is_some_and(|breach| breach.contains('4')));
     }
 }
 

@@ -30,6 +30,8 @@ pub const RETRIED: PlaceId = PlaceId(2);
 pub const ID_CACHE_SIZE: usize = 50;
 /// The topic every run uses.
 pub const TOPIC: &str = "news.all";
+/// Names by which the topic is subscribed to: its own, and wildcards that match it (manual, chapter Wildcard Syntax).
+pub const TOPIC_NAMES: [&str; 4] = [TOPIC, "news.*", "news.#", "*.all"];
 /// Where dead letters go.
 pub const DEAD_LETTERS: &str = "DLQ";
 /// Where expired messages go.
@@ -66,7 +68,7 @@ impl Model {
         Self {
             places: QUEUES
                 .iter()
-                .map(|name| Place::new((*name).to_owned(), Kind::Queue))
+                .map(|name| Place::new((*name).to_owned(), name, Kind::Queue))
                 .collect(),
             ..Self::default()
         }
@@ -163,8 +165,8 @@ impl Model {
     }
 
     /// The place of a temporary subscription, or of a durable one that does not exist yet.
-    pub fn new_place(&mut self, name: String, kind: Kind) -> PlaceId {
-        self.places.push(Place::new(name, kind));
+    pub fn new_place(&mut self, name: String, address: &'static str, kind: Kind) -> PlaceId {
+        self.places.push(Place::new(name, address, kind));
         PlaceId(self.places.len() - 1)
     }
 

@@ -21,6 +21,8 @@ pub enum Kind {
 pub struct Place {
     /// The queue's name; of a temporary one only the broker knows it.
     pub name: String,
+    /// The address it is bound to; that of a subscription may be a wildcard.
+    pub address: &'static str,
     /// What kind.
     pub kind: Kind,
     /// It certainly exists.
@@ -41,9 +43,10 @@ pub struct Place {
 
 impl Place {
     /// A place nobody knows anything of.
-    pub fn new(name: String, kind: Kind) -> Self {
+    pub fn new(name: String, address: &'static str, kind: Kind) -> Self {
         Self {
             name,
+            address,
             kind,
             established: false,
             deleted: false,

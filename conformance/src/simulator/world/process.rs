@@ -8,7 +8,7 @@ use hind_ha::input::DiskUsage;
 use super::{Happening, World, clocks, connection_id};
 use crate::simulator::check::{self, Violation};
 use crate::simulator::disk::fault::Fault;
-use crate::simulator::disk::{Crash, journal};
+use crate::simulator::disk::{Crash, Disk, journal};
 use crate::simulator::network::{Direction, LinkId};
 use crate::simulator::node::{Deed, Process};
 
@@ -149,11 +149,20 @@ impl World {
         }
     }
 
-    pub(super) fn disk_finished(&mut self, incarnation: u64) -> Result<(), Violation> {
+    /// The disk has ended an operation on one of its sides; `finish` says what became of it.
+    pub(super) fn disk_finished(
+        &mut self,
+        incarnation: u64,
+        finish: fn(&mut Disk) -> Vec<Completion>,
+    ) -> Result<(), Violation> {
         if incarnation != self.incarnation || self.process.is_none() {
             return Ok(());
         }
-        for completion in self.disk.finish() {
+        let completions = finish(&mut self.disk);
+        if let Some(breach) = self.disk.breach.take() {
+            return Err(Violation::new("disk", breach));
+        }
+        for completion in completions {
             let now = clocks(self);
             if let Completion::Failed(why) = &completion {
                 self.trace
@@ -304,10 +313,16 @@ impl World {
         if self.process.is_none() {
             return;
         }
-        let Some(duration) = self.disk.begin() else {
-            return;
-        };
-        self.later(duration, Happening::Disk(self.incarnation));
+        if let Some(duration) = self.disk.begin() {
+            self.disk_begun(duration, Happening::Disk);
+        }
+        if let Some(duration) = self.disk.begin_bulk() {
+            self.disk_begun(duration, Happening::Bulk);
+        }
+    }
+
+    fn disk_begun(&mut self, duration: u64, ends: fn(u64) -> Happening) {
+        self.later(duration, ends(self.incarnation));
         if self.crash_while_writing && self.disk.is_writing() {
             self.crash_while_writing = false;
             self.disk.armed.hit(Fault::Torn);

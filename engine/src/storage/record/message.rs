@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::super::layout::{Reader, Sink};
+use super::super::layout::{Counter, Reader, Sink};
 use crate::id::{LargeId, MessageId, QueueId};
 use crate::message::{Body, Kind, LargeBody, Message, Properties};
 
@@ -37,7 +37,7 @@ pub struct Route {
 
 /// The address text of the message before, shared with the next one if that has the same: most neighbours do.
 #[derive(Debug, Default)]
-pub(crate) struct LastAddress(Option<Arc<str>>);
+pub struct LastAddress(Option<Arc<str>>);
 
 impl LastAddress {
     fn share(&mut self, text: &str) -> Arc<str> {
@@ -53,8 +53,20 @@ impl LastAddress {
 }
 
 impl MessageRecord {
+    /// What ends the payload and is worth not copying; nothing if the body lies in a file.
+    pub(in crate::storage) fn body(&self) -> Option<&Bytes> {
+        self.message.body.inline()
+    }
+
+    /// Bytes of the payload: envelope and body.
+    pub(in crate::storage) fn payload_len(&self) -> usize {
+        let mut counter = Counter::default();
+        self.encode_envelope(&mut counter);
+        counter.0 + self.body().map_or(0, Bytes::len)
+    }
+
     /// Everything but the body's bytes, which follow and end the payload unless they lie in a file.
-    pub(super) fn encode_envelope(&self, out: &mut impl Sink) {
+    pub(in crate::storage) fn encode_envelope(&self, out: &mut impl Sink) {
         let message = &*self.message;
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let bits = bit(message.durable, DURABLE)
@@ -84,7 +96,21 @@ impl MessageRecord {
         }
     }
 
-    pub(super) fn decode(mut from: Reader<'_>, addresses: &mut LastAddress) -> Option<Self> {
+    /// Reads a payload back and copies what it keeps: a slice would keep the whole segment's buffer alive as long as the
+    /// message.
+    pub(in crate::storage) fn decode(
+        from: Reader<'_>,
+        addresses: &mut LastAddress,
+    ) -> Option<Self> {
+        Self::decode_keeping(from, addresses, Bytes::copy_from_slice)
+    }
+
+    /// Reads a payload back; `keep` says how a part of it is kept.
+    pub(in crate::storage) fn decode_keeping(
+        mut from: Reader<'_>,
+        addresses: &mut LastAddress,
+        keep: impl Fn(&[u8]) -> Bytes,
+    ) -> Option<Self> {
         let id = MessageId(from.u64()?);
         let timestamp = from.u64()?;
         let expiration = from.u64()?;
@@ -98,10 +124,15 @@ impl MessageRecord {
             0 => None,
             _ => Some(from.shared_text()?),
         };
-        let properties = decode_properties(from.block()?)?;
+        let properties = match from.block()? {
+            [] => Properties::default(),
+            block => Properties::decode(keep(block))?,
+        };
         let body = match bits & LARGE {
-            // An exact copy: a slice would keep the whole segment's buffer alive as long as the message.
-            0 => Body::Inline(Bytes::copy_from_slice(from.block()?)),
+            0 => match from.block()? {
+                [] => Body::default(),
+                block => Body::Inline(keep(block)),
+            },
             _ => Body::Large(LargeBody {
                 id: LargeId(from.u64()?),
                 size: from.u64()?,
@@ -138,11 +169,4 @@ fn decode_routes(from: &mut Reader<'_>) -> Option<SmallVec<[Route; 1]>> {
         });
     }
     Some(routes)
-}
-
-fn decode_properties(block: &[u8]) -> Option<Properties> {
-    if block.is_empty() {
-        return Some(Properties::default());
-    }
-    Properties::decode(Bytes::copy_from_slice(block))
 }

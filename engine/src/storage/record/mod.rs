@@ -17,8 +17,7 @@ mod tests;
 pub use binding::{AddressRecord, QueueRecord};
 pub use branch::BranchStart;
 pub use duplicate_id::DuplicateIdRecord;
-pub(crate) use message::LastAddress;
-pub use message::{MessageRecord, Route};
+pub use message::{LastAddress, MessageRecord, Route};
 
 /// One user record. State is the fold of these over time; applying one twice is the same as once.
 #[derive(Clone, PartialEq, Debug)]
@@ -156,7 +155,7 @@ impl Record {
     /// What ends the payload and is worth not copying.
     pub(crate) fn body(&self) -> Option<&Bytes> {
         match self {
-            Self::Message(record) => record.message.body.inline(),
+            Self::Message(record) => record.body(),
             _ => None,
         }
     }

@@ -289,7 +289,7 @@ fn stomp_1_2_a_send_that_cannot_be_processed_is_an_error_and_closes() {
         ),
         (
             Refusal::AddressFull("q".into()),
-            "AMQ229102\\c Address \"q\" is full.",
+            "AMQ339011\\c Error sending message\\c AMQ229102\\c Address \"q\" is full.",
         ),
         (Refusal::StorageFailure, "the broker's storage has failed"),
     ] {

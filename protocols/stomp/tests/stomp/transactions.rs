@@ -150,6 +150,8 @@ fn a_commit_that_is_refused_is_an_error_and_closes() {
     };
     talk.refuse(ticket, Refusal::DuplicateId("q".into()));
     let error = talk.given_up();
+    let message = header(&error, "message").expect("an ERROR has one");
+    assert!(message.starts_with("AMQ339013\\c Error committing\\c Duplicate message detected"));
     assert_eq!(header(&error, "receipt-id"), Some("c"));
 }
 
