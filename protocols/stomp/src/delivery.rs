@@ -18,11 +18,25 @@ use crate::subscription::Subscription;
 /// What the headers that the broker writes itself need at most, without the texts in them.
 const OWN_HEADERS: usize = 384;
 
-/// Appends the MESSAGE frame of a delivery.
+/// Appends the MESSAGE frame of a delivery whose body is in memory.
+pub(crate) fn write(
+    delivery: &Delivery,
+    subscription: &Subscription,
+    version: Version,
+    out: &mut Segments,
+) {
+    write_head(delivery, subscription, version, out);
+    if let Some(body) = delivery.message.body.inline() {
+        out.payload(body);
+    }
+    out.head().put_slice(FRAME_END);
+}
+
+/// Appends the head of the MESSAGE frame of a delivery; then come as many bytes as the body has, and [`FRAME_END`].
 ///
 /// The broker's headers come first and in one order, so that no property can be taken for one of them [1.2 §Repeated
 /// Header Entries]; a property that has the name of one of them is left out.
-pub(crate) fn write(
+pub(crate) fn write_head(
     delivery: &Delivery,
     subscription: &Subscription,
     version: Version,
@@ -60,10 +74,6 @@ pub(crate) fn write(
         writer.number("content-length", message.body.len());
     }
     writer.finish();
-    if let Some(body) = body {
-        out.payload(body);
-    }
-    out.head().put_slice(FRAME_END);
 }
 
 /// Whom the message is for, and how to speak of it [1.2 §MESSAGE].
