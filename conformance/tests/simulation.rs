@@ -17,7 +17,7 @@ const BUDGET: u64 = 500;
 const PLANTED_BUDGET: u64 = 200;
 
 /// What clients do and meet; every one of it has to happen within the budget.
-const EXERCISED: [&str; 51] = [
+const EXERCISED: [&str; 54] = [
     "command.abort",
     "command.ack",
     "command.ack_in_transaction",
@@ -27,6 +27,7 @@ const EXERCISED: [&str; 51] = [
     "command.connect",
     "command.disconnect",
     "command.nack",
+    "command.promised_beat",
     "command.offence",
     "command.send",
     "command.send_again",
@@ -45,10 +46,12 @@ const EXERCISED: [&str; 51] = [
     "mode.auto",
     "mode.client",
     "mode.client_individual",
+    "event.beat",
     "event.error",
     "event.fold",
     "event.given_up",
     "event.message",
+    "event.missed",
     "event.open",
     "event.receipt",
     "event.redelivered",
@@ -61,7 +64,7 @@ const EXERCISED: [&str; 51] = [
     "mishap.pause",
     "mishap.reset",
     "mishap.vanish",
-    "notice.blocked",
+    "notice.disk_full",
     "notice.damaged",
     "notice.dead_lettered",
     "notice.recovered",

@@ -9,17 +9,20 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
+use crate::address::ledger::Ledger;
+use crate::address::pages::Pages;
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
-use crate::id::{AddressId, LargeId, MessageId, QueueId};
+use crate::id::{AddressId, LargeId, MessageId, PageId, QueueId};
 use crate::large_message::References;
 use crate::message::{Body, Message};
-use crate::queue::{Entry, Place, Queue};
+use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
 use crate::storage::Liveness;
 use crate::storage::record::{
-    AddressRecord, BranchStart, Key, MessageRecord, QueueRecord, Record, Route,
+    AddressRecord, BranchStart, Key, MessageRecord, PagePlace, PageRecord, QueueRecord, Record,
+    Route,
 };
 
 /// A message of the log and the durable queues it is still on.
@@ -84,6 +87,12 @@ pub struct State {
     logged: FxHashMap<MessageId, Logged>,
     /// Who needs the bodies of large messages.
     pub large: References,
+    /// Pages.
+    pub pages: Pages,
+    /// What all messages in memory take, once it is counted.
+    pub(crate) memory: Ledger,
+    /// Whether it is.
+    pub(crate) counting: bool,
     /// Queues that messages of the log are on and whose own record has not come yet: cleaning writes records again
     /// behind those that build on them.
     unnamed: BTreeSet<QueueId>,
@@ -103,6 +112,9 @@ impl State {
             branch: None,
             logged: FxHashMap::default(),
             large: References::default(),
+            pages: Pages::default(),
+            memory: Ledger::default(),
+            counting: false,
             unnamed: BTreeSet::new(),
             unbound: BTreeMap::new(),
             settings,
@@ -179,21 +191,59 @@ impl State {
             }
             Record::IdCounter(next) => self.id_counter = self.id_counter.max(*next),
             Record::Synced(_) => {}
+            Record::Paged(_)
+            | Record::Page(_)
+            | Record::PageAcknowledge { .. }
+            | Record::PageMark { .. }
+            | Record::PagePurged { .. } => self.apply_to_pages(record, live),
         }
+    }
+
+    fn apply_to_pages(&mut self, record: &Record, live: &mut Liveness) {
+        match record {
+            Record::Paged(record) => {
+                let ids = record.message.message.id.0.max(record.place.page.0);
+                self.highest_id = self.highest_id.max(ids);
+                self.pages.apply_paged(record);
+            }
+            Record::Page(record) => {
+                self.highest_id = self.highest_id.max(record.id.0);
+                self.pages.apply_page(record, live);
+            }
+            Record::PageAcknowledge {
+                queue,
+                place,
+                message,
+            } => self.acknowledge_paged(*queue, *place, *message, live),
+            Record::PageMark {
+                queue, place, mark, ..
+            } => self.pages.mark(*queue, *place, *mark),
+            Record::PagePurged { queue, page } => self.pages.purge(*queue, *page, live),
+            _ => {}
+        }
+    }
+
+    /// A message of a page has left a queue, and the memory if it is there.
+    pub(crate) fn acknowledge_paged(
+        &mut self,
+        queue: QueueId,
+        place: PagePlace,
+        message: MessageId,
+        live: &mut Liveness,
+    ) {
+        self.take_off(queue, message);
+        self.pages.acknowledge(queue, place, live);
     }
 
     fn apply_message(&mut self, record: &MessageRecord, live: &mut Liveness) {
         let id = record.message.id;
         let mut queues = SmallVec::new();
         for route in &record.routes {
-            let queue = self.queues.by_id.entry(route.queue).or_insert_with(|| {
+            self.queues.by_id.entry(route.queue).or_insert_with(|| {
                 self.unnamed.insert(route.queue);
                 Queue::unnamed(route.queue)
             });
-            if queue.entry(id).is_none() {
-                self.large.acquire_of(&record.message);
-            }
-            queue.put(record.message.clone(), route.count, route.scheduled);
+            self.put_on(route.queue, &record.message, route.count, route.scheduled);
             queues.push(route.queue);
         }
         self.highest_id = self.highest_id.max(id.0);
@@ -214,24 +264,6 @@ impl State {
     fn apply_acknowledge(&mut self, queue: QueueId, message: MessageId, live: &mut Liveness) {
         self.take_off(queue, message);
         self.unlog(queue, message, live);
-    }
-
-    /// A message leaves a queue.
-    pub(crate) fn take_off(&mut self, queue: QueueId, message: MessageId) -> Option<Entry> {
-        let entry = self.queues.get_mut(queue)?.take(message)?;
-        self.large.release_of(&entry.message);
-        Some(entry)
-    }
-
-    /// A message comes to a queue that the log says nothing of.
-    pub(crate) fn put_on(&mut self, queue: QueueId, message: &Arc<Message>, scheduled: u64) {
-        let Some(queue) = self.queues.get_mut(queue) else {
-            return;
-        };
-        if queue.entry(message.id).is_none() {
-            self.large.acquire_of(message);
-        }
-        queue.put(message.clone(), 0, scheduled);
     }
 
     fn unlog(&mut self, queue: QueueId, message: MessageId, live: &mut Liveness) {
@@ -308,10 +340,12 @@ impl State {
         self.addresses.unbind(queue.address_id(), id);
         for (message, entry) in queue.entries() {
             self.large.release_of(&entry.message);
-            if queue.logs(&entry.message) {
+            self.uncharge(queue.address_id(), message, entry);
+            if entry.paged.is_none() && queue.logs(&entry.message) {
                 self.unlog(id, message, live);
             }
         }
+        self.pages.remove_queue(id, live);
     }
 
     /// After replay: queues whose own record has not come were removed long ago, and their messages with them; so were
@@ -320,11 +354,28 @@ impl State {
         for id in self.unnamed.clone() {
             self.remove_queue(id, live);
         }
+        let shares = self.pages.iter().flat_map(|(_, page)| page.shares());
+        let queues: BTreeSet<QueueId> = shares.map(|(queue, _)| *queue).collect();
+        for id in queues {
+            if self.queues.get(id).is_none() {
+                self.pages.remove_queue(id, live);
+            }
+        }
         let addresses = &self.addresses;
         self.duplicates.retain(
             |address, sequence| addresses.id(address).is_some_and(|id| id.0 < sequence),
             |sequence| live.dead(Key::DuplicateId(sequence)),
         );
+    }
+
+    /// Messages on a queue, in memory and in pages.
+    pub fn message_count(&self, id: QueueId) -> u64 {
+        let Some(queue) = self.queues.get(id) else {
+            return 0;
+        };
+        let pages = self.pages.after(queue.address_id(), PageId(0));
+        let left: u64 = pages.map(|(_, page)| u64::from(page.left(id))).sum();
+        queue.len() as u64 + left - queue.cursor.in_memory.messages
     }
 
     /// What has to be written again to keep a key alive: the record as it would be written now.
@@ -336,7 +387,15 @@ impl State {
             Key::Address(id) => Record::Address(self.addresses.get(*id)?.record.clone()),
             Key::Queue(id) => Record::Queue(self.queues.get(*id)?.record.clone()),
             Key::IdCounter => Record::IdCounter(self.id_counter),
+            Key::Page(id) => Record::Page(self.page_record(*id)?),
+            Key::OpenPage(_) => return None,
         })
+    }
+
+    /// What the log is to say of a page that stands on the disk.
+    pub(crate) fn page_record(&self, id: PageId) -> Option<PageRecord> {
+        let is_durable = |queue| self.queues.get(queue).is_some_and(|queue| queue.durable);
+        self.pages.record(id, is_durable)
     }
 
     fn message_record(&self, id: MessageId) -> Option<MessageRecord> {
@@ -366,7 +425,7 @@ impl State {
         for queue in self.queues.iter().filter(|queue| queue.durable) {
             add(format!("{:?}", queue.record).as_bytes());
             for (id, entry) in queue.sorted() {
-                if queue.logs(&entry.message) {
+                if entry.paged.is_none() && queue.logs(&entry.message) {
                     let head = Message {
                         body: entry
                             .message
@@ -380,10 +439,28 @@ impl State {
                 }
             }
         }
+        for line in self.page_lines() {
+            add(line.as_bytes());
+        }
         for (address, age, id) in self.duplicates.iter() {
             add(format!("{address} {age} {id:?}").as_bytes());
         }
         hasher.finish()
+    }
+
+    /// What is durable of what pages hold, a line for each page and queue.
+    pub fn page_lines(&self) -> Vec<String> {
+        let record = |(id, _)| self.page_record(id);
+        let shares = |page: PageRecord| {
+            let line =
+                move |(queue, share): &(QueueId, _)| format!("{} {queue} {share:?}", page.id);
+            page.shares.iter().map(line).collect::<Vec<_>>()
+        };
+        self.pages
+            .iter()
+            .filter_map(record)
+            .flat_map(shares)
+            .collect()
     }
 
     /// Checks the invariants of every queue and of the log's index; for the simulator and tests.
@@ -397,10 +474,12 @@ impl State {
             on_queues += queue
                 .sorted()
                 .iter()
-                .filter(|(_, entry)| queue.logs(&entry.message))
+                .filter(|(_, entry)| entry.paged.is_none() && queue.logs(&entry.message))
                 .count();
         }
         self.check_large();
+        self.pages.check();
+        self.check_ledgers();
         let logged: usize = self.logged.values().map(|logged| logged.queues.len()).sum();
         assert_eq!(
             on_queues, logged,
@@ -430,6 +509,12 @@ impl State {
             let Some(queue) = self.queues.get_mut(id) else {
                 continue;
             };
+            // What came after messages that went to pages waits for them.
+            let pages = self.pages.after(queue.address_id(), PageId(0));
+            let mut pages = pages.filter(|(_, page)| page.left(id) > 0);
+            let paged = pages
+                .next()
+                .map_or(MessageId(u64::MAX), |(_, page)| page.first);
             let held: Vec<MessageId> = queue
                 .sorted()
                 .into_iter()
@@ -437,7 +522,11 @@ impl State {
                 .map(|(id, _)| id)
                 .collect();
             for message in held {
-                queue.release(message, wall);
+                if message > paged {
+                    queue.cursor.after.insert(message);
+                } else {
+                    queue.release(message, wall);
+                }
             }
         }
     }

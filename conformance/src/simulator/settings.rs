@@ -46,7 +46,8 @@ pub fn node() -> hind_ha::Settings {
     }
 }
 
-/// How STOMP is served. Clients do not beat: the shortest silence that ends a connection has to outlast a run's pauses.
+/// How STOMP is served. Not every client promises to beat: the silence that ends the connection of one that does not has
+/// to outlast a run's pauses.
 pub fn stomp() -> hind_stomp::Options {
     hind_stomp::Options {
         connection_ttl: Some(Duration::from_secs(2)),

@@ -58,7 +58,7 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) {
         // Between delivery and download the message may have been taken away, and its body with it.
-        let is_there = self.state.large.count(open.body.id) > 0;
+        let is_there = self.state.large_count(open.body.id) > 0;
         let Some(client) = self.clients.get_mut(&from) else {
             return;
         };
@@ -141,7 +141,7 @@ impl Engine {
             })
         });
         match opened {
-            Err(why) => self.lose(body, &why, turn),
+            Err(why) => self.lose_body(body, &why, turn),
             Ok(_) if of.probe => {}
             Ok(window) => {
                 turn.events.push((from, Event::Window(id, window)));

@@ -16,7 +16,7 @@ impl Engine {
     /// given them and they would stand in the way of the others. The operator is told of each, and the file is kept.
     ///
     /// What consumers have already been given is left to them.
-    pub(super) fn lose(&mut self, body: LargeId, why: &str, turn: &mut Turn<'_>) {
+    pub(super) fn lose_body(&mut self, body: LargeId, why: &str, turn: &mut Turn<'_>) {
         self.large.lost.insert(body);
         let mut lost: Vec<(QueueId, MessageId)> = Vec::new();
         for (from, id, download) in self.downloads_of(body) {
@@ -47,7 +47,7 @@ impl Engine {
                 body,
                 why: why.to_owned(),
             });
-            self.acknowledgement(queue_id, message, Departure::Killed, &mut unit);
+            self.acknowledgement(queue_id, message, Departure::Killed, &mut unit, turn);
             self.mark_dirty(queue_id);
         }
         self.commit(None, &unit, true, turn);

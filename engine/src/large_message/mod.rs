@@ -48,7 +48,7 @@ impl Engine {
 
     /// The log has been read back: what files there are, and whether one is missing, is looked up.
     pub(crate) fn find_large_files(&mut self, first: LargeId, turn: &mut Turn<'_>) {
-        self.state.large.take_unneeded();
+        self.state.take_unneeded_bodies();
         self.large.first = first;
         turn.storage.ask(Request::Large(LargeRequest::List));
     }
@@ -73,31 +73,29 @@ impl Engine {
     /// Files that nobody needs were left by a process that died, or stayed when their last message had gone; a message
     /// whose file is not there has lost its body.
     fn large_files_found(&mut self, files: &[LargeId], turn: &mut Turn<'_>) {
-        let (state, large) = (&self.state.large, &self.large);
+        let (state, large) = (&self.state, &self.large);
         let unneeded = files.iter().filter(|file| {
-            **file < large.first && state.count(**file) == 0 && !large.uploading.contains_key(file)
+            **file < large.first
+                && state.large_count(**file) == 0
+                && !large.uploading.contains_key(file)
         });
         for file in unneeded {
             turn.storage
                 .ask(Request::Large(LargeRequest::Delete(*file)));
         }
         let files: BTreeSet<LargeId> = files.iter().copied().collect();
-        let mut missing: Vec<LargeId> = state
-            .bodies()
+        let missing = state.large_bodies().into_iter();
+        let missing: Vec<LargeId> = missing
             .filter(|body| *body < large.first && !files.contains(body))
             .collect();
-        missing.sort_unstable();
         for body in missing {
-            self.lose(body, "the file is not there", turn);
+            self.lose_body(body, "the file is not there", turn);
         }
     }
 
     /// The end of a turn: what nobody needs any more is deleted as soon as that is durable.
     pub(crate) fn let_large_go(&mut self, turn: &mut Turn<'_>) {
-        if !self.state.large.has_let_go() {
-            return;
-        }
-        let unneeded = self.state.large.take_unneeded();
+        let unneeded = self.state.take_unneeded_bodies();
         if unneeded.is_empty() {
             return;
         }
@@ -115,7 +113,7 @@ impl Engine {
 
     /// It is durable that nobody needs the body.
     pub(crate) fn delete_large(&mut self, body: LargeId, turn: &mut Turn<'_>) {
-        let needed = self.state.large.count(body) > 0;
+        let needed = self.state.large_count(body) > 0;
         debug_assert!(!needed, "what has gone stays gone");
         if !needed && !self.large.lost.contains(&body) {
             turn.storage.ask(Request::Large(LargeRequest::Delete(body)));

@@ -2,7 +2,7 @@
 //! A message arrives only where it was sent, and only where the selector lets it.
 
 use super::Violation;
-use crate::simulator::model::{Kind, Model, SubscriptionId, Uid};
+use crate::simulator::model::{Kind, Model, SubscriptionId, TOPIC_NAMES, Uid};
 
 /// A message arrives at a subscription.
 ///
@@ -14,12 +14,14 @@ pub fn on_delivery(model: &Model, subscription: SubscriptionId, uid: Uid) -> Res
     let sending = &model.messages[uid.0].sending;
     let right = match place.kind {
         Kind::Queue => sending.place == Some(subscription.place),
-        Kind::Durable | Kind::Temporary => sending.place.is_none(),
+        Kind::Durable | Kind::Temporary => {
+            sending.place.is_none() && TOPIC_NAMES.contains(&place.address)
+        }
     };
     if !right {
         let what = format!(
-            "{uid} was sent to {:?} and came from {}",
-            sending.place, place.name
+            "{uid} was sent to {:?} and came from {} on {}",
+            sending.place, place.name, place.address
         );
         return Err(Violation::new("routing", what));
     }

@@ -5,6 +5,7 @@
 //! promise is noticed.
 
 pub mod frame;
+pub mod heart_beat;
 mod receive;
 mod say;
 
@@ -13,6 +14,7 @@ pub use say::FORBIDDEN;
 use std::collections::BTreeMap;
 
 use self::frame::{Decoder, Frame, Version};
+use self::heart_beat::HeartBeat;
 use super::counters::Counters;
 use super::model::{
     AckMode, ConnectionNumber, Model, PlaceId, SubscriptionId, TransactionNumber, Uid,
@@ -99,6 +101,8 @@ pub struct Client {
     pub subscriptions: Vec<Subscribed>,
     /// The open transaction.
     pub transaction: Option<TransactionNumber>,
+    /// What the present connection has agreed on.
+    pub heart_beat: HeartBeat,
     version: Version,
     decoder: Decoder,
     expected: BTreeMap<String, Expected>,
@@ -119,6 +123,7 @@ impl Client {
             connection: None,
             subscriptions: Vec::new(),
             transaction: None,
+            heart_beat: HeartBeat::default(),
             version: [Version::V12, Version::V11, Version::V10][number % 3],
             decoder: Decoder::default(),
             expected: BTreeMap::new(),
@@ -159,7 +164,11 @@ impl Client {
             Version::V11 => Some("1.0,1.1"),
             Version::V12 => Some("1.0,1.1,1.2"),
         };
-        let heart_beat = (self.version > Version::V10).then_some("0,0");
+        self.heart_beat = match self.version {
+            Version::V10 => HeartBeat::default(),
+            Version::V11 | Version::V12 => HeartBeat::begin(scene.now, scene.random),
+        };
+        let heart_beat = (self.version > Version::V10).then(|| self.heart_beat.header());
         Frame::new("CONNECT")
             .with_some("accept-version", accept)
             .with("host", "simulated")

@@ -12,6 +12,9 @@ impl Client {
     /// # Errors
     /// They are not STOMP, or the broker broke a promise.
     pub fn receive(&mut self, bytes: &[u8], scene: &mut Scene<'_>) -> Result<(), Violation> {
+        if self.heart_beat.hears(scene.now, bytes) {
+            scene.counters.hit("event.beat");
+        }
         self.decoder.feed(bytes);
         loop {
             let version = if self.stage == Stage::Connecting {
@@ -51,6 +54,9 @@ impl Client {
                 self.version
             )));
         }
+        if self.version > Version::V10 {
+            self.heart_beat.agreed(frame.header("heart-beat"))?;
+        }
         self.stage = Stage::Connected;
         Ok(())
     }
@@ -84,6 +90,10 @@ impl Client {
             return Ok(());
         }
         let message = frame.header("message").unwrap_or_default();
+        if message.contains("AMQ229014") && self.heart_beat.is_missed(scene.now) {
+            scene.counters.hit("event.missed");
+            return Ok(());
+        }
         if message.contains("AMQ229025") {
             // A durable subscription is not deleted while a client that vanished still counts as consuming from it.
             return Ok(());

@@ -5,8 +5,8 @@ use super::{Client, Expected, Scene, Stage, Subscribed};
 use crate::simulator::client::frame::{Frame, Version};
 use crate::simulator::clock;
 use crate::simulator::model::{
-    AckMode, DEAD_LETTERS, EXPIRED, End, Kind, Message, Place, PlaceId, QUEUES, Sending, Shade,
-    TOPIC, TOPIC_NAMES, Uid,
+    AckMode, DEAD_LETTERS, EXPIRED, End, Kind, Message, OTHER_TOPIC, Place, PlaceId, QUEUES,
+    Sending, Shade, TOPIC, TOPIC_NAMES, Uid,
 };
 
 /// Where nobody may send to.
@@ -85,6 +85,7 @@ impl Client {
     ) -> Vec<u8> {
         let (destination, kind) = match queue {
             Some(queue) => (QUEUES[queue.0], "ANYCAST"),
+            None if scene.random.chance(10) => (OTHER_TOPIC, "MULTICAST"),
             None => (scene.random.pick(&TOPIC_NAMES), "MULTICAST"),
         };
         let place = queue.unwrap_or_else(|| {
@@ -337,6 +338,15 @@ impl Client {
     /// A heart-beat (STOMP 1.2, Heart-beating): an end of line between frames.
     pub fn beat(&mut self, scene: &mut Scene<'_>) -> Vec<u8> {
         scene.counters.hit("command.beat");
+        b"\n".to_vec()
+    }
+
+    /// The beat that was promised, if it is time for it.
+    pub fn beat_if_due(&mut self, scene: &mut Scene<'_>) -> Vec<u8> {
+        if !self.heart_beat.is_due(scene.now) {
+            return Vec::new();
+        }
+        scene.counters.hit("command.promised_beat");
         b"\n".to_vec()
     }
 

@@ -5,17 +5,18 @@
 //! It promises no more than the real one: until a file is sealed a power loss leaves of it what it likes, its name
 //! included; a deleted file may be back, and one that was set aside may have its old name again.
 
+mod deed;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use hind_engine::id::{LargeId, PageId};
-use hind_engine::storage::request::{
-    Completion, LargeCompletion, LargeRequest, PageCompletion, PageRequest, Request,
-};
+use hind_engine::storage::request::{Completion, LargeCompletion, PageCompletion, Request};
 
-use super::Crash;
+use self::deed::Deed;
 use super::fault::{Armed, Fault};
 use super::file::{File, Losses, SECTOR, Survival};
+use super::{Crash, Disk};
 use crate::simulator::random::Random;
 
 /// Which file.
@@ -74,47 +75,20 @@ struct Operation {
     fails: Option<Fault>,
 }
 
-/// A request that is about one file, or about all of a kind.
-enum Deed {
-    List,
-    Append(Name, u64, Vec<Bytes>),
-    Seal(Name),
-    Read(Name, u64, u32),
-    Delete(Name),
-    SetAside(Name),
-}
+impl Disk {
+    /// Begins the next operation about pages or large messages if none is under way, and says how long it takes in
+    /// nanoseconds.
+    pub fn begin_bulk(&mut self) -> Option<u64> {
+        self.bulk.begin(&mut self.armed)
+    }
 
-impl From<&Request> for Deed {
-    fn from(request: &Request) -> Self {
-        match request.clone() {
-            Request::Page(PageRequest::List) | Request::Large(LargeRequest::List) => Self::List,
-            Request::Page(PageRequest::Append {
-                page,
-                offset,
-                pieces,
-            }) => Self::Append(Name::Page(page), offset, pieces),
-            Request::Large(LargeRequest::Append {
-                body,
-                offset,
-                bytes,
-            }) => Self::Append(Name::Body(body), offset, vec![bytes]),
-            Request::Page(PageRequest::Seal(page)) => Self::Seal(Name::Page(page)),
-            Request::Large(LargeRequest::Seal(body)) => Self::Seal(Name::Body(body)),
-            Request::Page(PageRequest::Read {
-                page,
-                offset,
-                length,
-            }) => Self::Read(Name::Page(page), offset, length),
-            Request::Large(LargeRequest::Read {
-                body,
-                offset,
-                length,
-            }) => Self::Read(Name::Body(body), offset, length),
-            Request::Page(PageRequest::Delete(page)) => Self::Delete(Name::Page(page)),
-            Request::Large(LargeRequest::Delete(body)) => Self::Delete(Name::Body(body)),
-            Request::Page(PageRequest::SetAside(page)) => Self::SetAside(Name::Page(page)),
-            other => unreachable!("this is the journal's: {other:?}"),
+    /// Ends the operation about pages or large messages under way and says what became of it.
+    pub fn finish_bulk(&mut self) -> Vec<Completion> {
+        let done = self.bulk.finish(&mut self.armed);
+        if self.breach.is_none() {
+            self.breach = self.bulk.breach.take();
         }
+        done.into_iter().collect()
     }
 }
 

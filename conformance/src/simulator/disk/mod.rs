@@ -115,21 +115,6 @@ impl Disk {
         }
     }
 
-    /// Begins the next operation about pages or large messages if none is under way, and says how long it takes in
-    /// nanoseconds.
-    pub fn begin_bulk(&mut self) -> Option<u64> {
-        self.bulk.begin(&mut self.armed)
-    }
-
-    /// Ends the operation about pages or large messages under way and says what became of it.
-    pub fn finish_bulk(&mut self) -> Vec<Completion> {
-        let done = self.bulk.finish(&mut self.armed);
-        if self.breach.is_none() {
-            self.breach = self.bulk.breach.take();
-        }
-        done.into_iter().collect()
-    }
-
     /// Begins the next operation if none is under way, and says how long it takes in nanoseconds.
     pub fn begin(&mut self) -> Option<u64> {
         if self.operation.is_some() || self.failed {

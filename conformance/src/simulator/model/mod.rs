@@ -32,6 +32,8 @@ pub const ID_CACHE_SIZE: usize = 50;
 pub const TOPIC: &str = "news.all";
 /// Names by which the topic is subscribed to: its own, and wildcards that match it (manual, chapter Wildcard Syntax).
 pub const TOPIC_NAMES: [&str; 4] = [TOPIC, "news.*", "news.#", "*.all"];
+/// A name close to the topic's that does not match it: nothing ever comes by it.
+pub const OTHER_TOPIC: &str = "news.*.all";
 /// Where dead letters go.
 pub const DEAD_LETTERS: &str = "DLQ";
 /// Where expired messages go.

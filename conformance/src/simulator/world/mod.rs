@@ -67,6 +67,8 @@ enum Happening {
 enum Phase {
     /// Whatever comes to mind.
     Work,
+    /// Say no more than was promised, and listen.
+    Listen,
     /// End what is open, and leave.
     Leave,
     /// Nothing, except the last client: empty every queue.
@@ -209,8 +211,12 @@ impl World {
     /// A client's turn.
     fn act(&mut self, number: usize) -> Result<(), Violation> {
         let idle = self.phase != Phase::Work && self.clients[number].stage == Stage::Away;
+        let idle = idle || self.phase == Phase::Listen;
         let pause = self.random.between(20_000, 400_000) * if idle { 100 } else { 1 };
         self.later(pause, Happening::Act(number));
+        if self.phase == Phase::Listen && self.clients[number].stage == Stage::Connected {
+            self.clients[number].heart_beat.check(self.now)?;
+        }
         match self.clients[number].stage {
             Stage::Away if self.open && self.wants_in(number) => self.connect(number),
             Stage::Connected => self.say(number)?,
@@ -221,7 +227,7 @@ impl World {
 
     fn wants_in(&self, number: usize) -> bool {
         match self.phase {
-            Phase::Work => number < CLIENTS,
+            Phase::Work | Phase::Listen => number < CLIENTS,
             Phase::Leave => false,
             Phase::Drain => number == CLIENTS,
         }
@@ -243,9 +249,13 @@ impl World {
         let mut scene = self.scene();
         let bytes = match phase {
             Phase::Work => workload::step(&mut client, &mut scene),
+            Phase::Listen => client.beat_if_due(&mut scene),
             Phase::Leave => workload::end(&mut client, &mut scene),
             Phase::Drain => workload::drain(&mut client, &mut scene),
         };
+        if !bytes.is_empty() {
+            client.heart_beat.spoke(self.now);
+        }
         let link = client.link;
         self.clients[number] = client;
         if let Some(link) = link.filter(|_| !bytes.is_empty()) {

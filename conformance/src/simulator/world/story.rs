@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::{CLIENTS, Happening, Phase, World};
 use crate::simulator::check::{self, Violation};
-use crate::simulator::client::Stage;
+use crate::simulator::client::{Stage, heart_beat};
 use crate::simulator::counters::Counters;
 use crate::simulator::disk::Crash;
 use crate::simulator::disk::fault::Fault;
@@ -128,6 +128,7 @@ impl World {
         self.deeds_left = None;
         self.crash_while_writing = false;
         self.flip_next = false;
+        self.listen()?;
         self.phase = Phase::Leave;
         let all_gone = |world: &Self| {
             world.open
@@ -146,6 +147,23 @@ impl World {
                 .as_ref()
                 .is_none_or(|process| process.connections() > 0)
         {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Clients say no more than they have promised, a few not even that, for long enough to be missed.
+    fn listen(&mut self) -> Result<(), Violation> {
+        self.trace
+            .line(self.now, format_args!("world"), format_args!("listens"));
+        self.phase = Phase::Listen;
+        for client in &mut self.clients {
+            if client.stage == Stage::Connected && self.random.chance(30) {
+                client.heart_beat.fall_silent();
+            }
+        }
+        let enough = self.now + 3 * heart_beat::PATIENCE * 500_000;
+        while self.now < enough {
             self.step()?;
         }
         Ok(())

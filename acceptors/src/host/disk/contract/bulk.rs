@@ -12,6 +12,7 @@ use super::{Case, Step, lists, stores, write};
 /// All of them.
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = page_cases();
+    cases.extend(directory_cases());
     cases.extend(set_aside_cases());
     cases.extend(body_cases());
     cases.extend(failure_cases());
@@ -191,6 +192,12 @@ fn page_cases() -> Vec<Case> {
                 reads(1, 0, 100, b"new"),
             ],
         },
+    ]
+}
+
+/// What there is, and what is not any more.
+fn directory_cases() -> Vec<Case> {
+    vec![
         Case {
             title: "a deleted page → is gone; deleting what is not there does nothing",
             steps: vec![

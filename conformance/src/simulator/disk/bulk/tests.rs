@@ -3,7 +3,7 @@
 //! that every disk keeps is run in `disk/tests.rs`.)
 
 use hind_engine::storage::Position;
-use hind_engine::storage::request::{Batch, Segment, Write};
+use hind_engine::storage::request::{Batch, PageRequest, Segment, Write};
 
 use super::*;
 use crate::simulator::disk::Disk;
