@@ -66,8 +66,7 @@ pub enum Notice {
         /// How often it was tried.
         attempts: u32,
     },
-    /// The body of a large message cannot be read: the message was taken off the queue, what is left of the file is kept
-    /// where it is.
+    /// The body of a large message cannot be read: the message was taken off the queue.
     BodyLost {
         /// The queue it was on.
         queue: Arc<str>,
@@ -77,6 +76,11 @@ pub enum Notice {
         body: LargeId,
         /// What is wrong with it.
         why: String,
+    },
+    /// What there is of such a body is kept for the operator.
+    BodySetAside {
+        /// The name it is kept under.
+        file: String,
     },
     /// The disk has reached a limit: addresses follow their `disk-full-policy` (AMQ222210, AMQ224128).
     DiskFull(DiskLimit),

@@ -8,6 +8,7 @@ use crate::id::{ConnectionId, DownloadId, LargeId, MessageId, QueueId};
 use crate::notice::Notice;
 use crate::queue::Place;
 use crate::queue::settle::Departure;
+use crate::storage::request::{LargeRequest, Request};
 
 use super::Download;
 
@@ -17,7 +18,8 @@ impl Engine {
     ///
     /// What consumers have already been given is left to them.
     pub(super) fn lose_body(&mut self, body: LargeId, why: &str, turn: &mut Turn<'_>) {
-        self.large.lost.insert(body);
+        turn.storage
+            .ask(Request::Large(LargeRequest::SetAside(body)));
         let mut lost: Vec<(QueueId, MessageId)> = Vec::new();
         for (from, id, download) in self.downloads_of(body) {
             self.close_download(from, id);

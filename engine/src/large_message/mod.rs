@@ -22,6 +22,7 @@ pub use upload::Upload;
 use crate::engine::{Engine, Turn};
 use crate::gate::Held;
 use crate::id::{ConnectionId, LargeId, UploadId};
+use crate::notice::Notice;
 use crate::storage::request::{LargeCompletion, LargeRequest, Request};
 use download::Read;
 
@@ -34,8 +35,6 @@ pub(crate) struct LargeMessages {
     reads: VecDeque<Read>,
     /// Bytes on their way to the disk.
     unwritten: u64,
-    /// Bodies that turned out to be unreadable in this run: their files are kept.
-    lost: BTreeSet<LargeId>,
     /// Bodies from this one on are of this run.
     first: LargeId,
 }
@@ -66,6 +65,11 @@ impl Engine {
             } => self.read_back(body, offset, Ok(bytes), turn),
             LargeCompletion::Unreadable { body, offset, why } => {
                 self.read_back(body, offset, Err(why), turn);
+            }
+            LargeCompletion::SetAside(_, file) => {
+                if !file.is_empty() {
+                    turn.notices.push(Notice::BodySetAside { file });
+                }
             }
         }
     }
@@ -115,7 +119,7 @@ impl Engine {
     pub(crate) fn delete_large(&mut self, body: LargeId, turn: &mut Turn<'_>) {
         let needed = self.state.large_count(body) > 0;
         debug_assert!(!needed, "what has gone stays gone");
-        if !needed && !self.large.lost.contains(&body) {
+        if !needed {
             turn.storage.ask(Request::Large(LargeRequest::Delete(body)));
         }
     }

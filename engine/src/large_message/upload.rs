@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A body on its way in: from its first bytes until a message is sent with it.
 
+use crate::address::settings::DiskFullPolicy;
 use crate::command::{Send, UploadCommand};
 use crate::engine::{Engine, Turn};
 use crate::event::{Event, Refusal};
-use crate::id::{ConnectionId, LargeId, SessionId, Ticket, UploadId};
+use crate::id::{AddressId, ConnectionId, LargeId, SessionId, Ticket, UploadId};
 use crate::message::{Body, Kind, Message};
 use crate::storage::large_message::{Chunk, Writer};
 use crate::storage::request::{LargeRequest, Request};
@@ -16,6 +17,10 @@ pub struct Upload {
     writer: Writer,
     /// Bytes of the file that the disk has not answered for.
     unwritten: u64,
+    /// Where the message is to go.
+    address: AddressId,
+    /// The disk has become full, and the address drops what is sent to it then: nothing is kept.
+    dropped: bool,
     stage: Stage,
 }
 
@@ -55,12 +60,10 @@ impl Engine {
                 }
             }
             UploadCommand::Append(bytes) => {
-                let upload = self.upload_mut(from, id);
-                let growing = upload.filter(|upload| upload.stage == Stage::Growing);
-                let chunks = growing.map(|upload| upload.writer.push(&bytes));
-                for chunk in chunks.unwrap_or_default() {
-                    self.append_chunk(from, id, chunk, turn);
+                if self.disk_full.is_some() {
+                    self.append_on_full_disk(from, id, turn);
                 }
+                self.append(from, id, &bytes, turn);
             }
             UploadCommand::End { durable, ticket } => {
                 self.end_upload(from, id, durable, ticket, turn)
@@ -78,7 +81,10 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
         // Checked before the body has come: nobody is to send two gigabytes in order to hear no.
-        self.target(from, session, probe, turn)?;
+        let address = self.target(from, session, probe, turn)?.address;
+        if let Some(refusal) = self.refuses_at_once(address) {
+            return Err(refusal);
+        }
         let limit = self.settings.limits.uploads;
         let client = self.clients.get(&from).ok_or(Refusal::Unknown("client"))?;
         if client.uploads.contains_key(&id) {
@@ -92,6 +98,8 @@ impl Engine {
             session,
             writer: Writer::new(body),
             unwritten: 0,
+            address,
+            dropped: false,
             stage: Stage::Growing,
         };
         if let Some(client) = self.clients.get_mut(&from) {
@@ -103,6 +111,46 @@ impl Engine {
 
     fn upload_mut(&mut self, from: ConnectionId, id: UploadId) -> Option<&mut Upload> {
         self.clients.get_mut(&from)?.uploads.get_mut(&id)
+    }
+
+    fn append(&mut self, from: ConnectionId, id: UploadId, bytes: &[u8], turn: &mut Turn<'_>) {
+        let upload = self.upload_mut(from, id);
+        let Some(upload) = upload.filter(|upload| upload.stage == Stage::Growing) else {
+            return;
+        };
+        if upload.dropped {
+            let dropped = Event::Uploaded(id, bytes.len() as u64);
+            turn.events.push((from, dropped));
+            return;
+        }
+        for chunk in upload.writer.push(bytes) {
+            self.append_chunk(from, id, chunk, turn);
+        }
+    }
+
+    /// The disk is full: an address that has its senders wait has told them so, and what is on its way is taken; one that
+    /// refuses or drops does so in the middle.
+    fn append_on_full_disk(&mut self, from: ConnectionId, id: UploadId, turn: &mut Turn<'_>) {
+        let Some(upload) = self.upload_mut(from, id) else {
+            return;
+        };
+        let (address, body) = (upload.address, upload.writer.body().id);
+        match self.policy_on_full_disk(address) {
+            DiskFullPolicy::Block => {}
+            DiskFullPolicy::Fail => {
+                self.abort_upload(from, id, turn);
+                let refusal = self.refuses_at_once(address);
+                let refusal = refusal.unwrap_or(Refusal::Unknown("address"));
+                self.answer(from, None, Err(refusal), turn);
+            }
+            DiskFullPolicy::Drop => {
+                let upload = self.upload_mut(from, id);
+                if upload.is_some_and(|upload| !std::mem::replace(&mut upload.dropped, true)) {
+                    turn.storage.ask(Request::Large(LargeRequest::Delete(body)));
+                    self.note_dropped(address, None, turn);
+                }
+            }
+        }
     }
 
     fn append_chunk(
@@ -140,6 +188,10 @@ impl Engine {
             return;
         };
         upload.stage = Stage::Ending { durable, ticket };
+        if upload.dropped {
+            self.end_if_written(from, id, turn);
+            return;
+        }
         let rest = upload.writer.finish();
         let body = upload.writer.body();
         if let Some(chunk) = rest {
@@ -187,26 +239,37 @@ impl Engine {
         }
     }
 
-    /// A message is sent with the body: the upload has done its service.
+    /// A message is sent with the body: the upload has done its service. `None`: the body was dropped.
     pub(crate) fn take_upload(
         &mut self,
         from: ConnectionId,
         id: UploadId,
-    ) -> Result<Body, Refusal> {
+    ) -> Result<Option<Body>, Refusal> {
         let client = self
             .clients
             .get_mut(&from)
             .ok_or(Refusal::Unknown("client"))?;
         let ended = client.uploads.get(&id).map(|upload| upload.stage) == Some(Stage::Ended);
         let upload = ended.then(|| client.uploads.remove(&id)).flatten();
-        let body = upload.ok_or(Refusal::Unknown("upload"))?.writer.body();
+        let upload = upload.ok_or(Refusal::Unknown("upload"))?;
+        let body = upload.writer.body();
         self.large.uploading.remove(&body.id);
+        if upload.dropped {
+            return Ok(None);
+        }
         if body.size == 0 {
-            return Ok(Body::default());
+            return Ok(Some(Body::default()));
         }
         // Should nobody take the message, nobody needs the file.
         self.state.large.offered(body.id);
-        Ok(Body::Large(body))
+        Ok(Some(Body::Large(body)))
+    }
+
+    /// The send is not carried out: nor is its upload kept.
+    pub(crate) fn abort_upload_of(&mut self, from: ConnectionId, send: &Send, turn: &mut Turn<'_>) {
+        if let Some(id) = send.upload {
+            self.abort_upload(from, id, turn);
+        }
     }
 
     /// The upload is given up: nothing of it is kept.

@@ -59,7 +59,9 @@ impl Engine {
         let ticket = send.ticket;
         if let Some(upload) = send.upload {
             match self.take_upload(from, upload) {
-                Ok(body) => send.message.body = body,
+                Ok(Some(body)) => send.message.body = body,
+                // It was dropped as it came.
+                Ok(None) => return self.answer(from, ticket, Ok(()), turn),
                 Err(refusal) => return self.answer(from, ticket, Err(refusal), turn),
             }
         }

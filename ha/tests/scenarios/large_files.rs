@@ -11,6 +11,7 @@ use hind_engine::storage::request::{LargeCompletion, LargeRequest};
 #[derive(Default)]
 pub(crate) struct LargeFiles {
     pub(crate) files: BTreeMap<LargeId, Vec<u8>>,
+    pub(crate) aside: BTreeMap<LargeId, Vec<u8>>,
     pub(crate) hold: bool,
     pub(crate) asked: VecDeque<LargeRequest>,
     pub(crate) sealed: Vec<LargeId>,
@@ -65,11 +66,19 @@ impl LargeFiles {
                 self.files.remove(&body);
                 None
             }
+            LargeRequest::SetAside(body) => {
+                let file = self.files.remove(&body);
+                let name = file
+                    .as_ref()
+                    .map_or(String::new(), |_| format!("{body} aside"));
+                self.aside.extend(file.map(|file| (body, file)));
+                Some(LargeCompletion::SetAside(body, name))
+            }
         })
     }
 
     fn read(&self, body: LargeId, offset: u64, length: u32) -> LargeCompletion {
-        let Some(file) = self.files.get(&body) else {
+        let Some(file) = self.files.get(&body).or_else(|| self.aside.get(&body)) else {
             let why = "no such file".to_owned();
             return LargeCompletion::Unreadable { body, offset, why };
         };

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use hind_engine::address::routing_type::RoutingType::{self, Anycast, Multicast};
-use hind_engine::address::settings::AddressSettingsOverrides;
+use hind_engine::address::settings::{AddressSettingsOverrides, DiskFullPolicy};
 use hind_engine::command::*;
 use hind_engine::event::Event;
 use hind_engine::id::*;
@@ -11,7 +11,7 @@ use hind_engine::message::Message;
 use hind_engine::message::properties::{self, Value};
 use hind_engine::notice::Notice;
 use hind_engine::storage::request::LargeRequest;
-use hind_ha::input::Input;
+use hind_ha::input::{DiskUsage, Input};
 
 use crate::broker::*;
 
@@ -533,7 +533,11 @@ fn a_damaged_body_is_never_begun_or_goes_no_further_and_the_next_message_comes()
         assert_eq!(broker.told(2), ["download 1 failed"]);
         let lost = lost(&broker);
         assert!(lost.len() == 1 && lost[0].contains(why), "{lost:?}");
-        assert_eq!(files(&broker), 1, "kept for the operator");
+        assert_eq!((files(&broker), broker.large.aside.len()), (0, 1));
+        let kept = Notice::BodySetAside {
+            file: format!("{} aside", delivery.message.body.large().expect("large").id),
+        };
+        assert!(broker.notices.contains(&kept));
         let more = ConsumerCommand::Credit(Credit {
             messages: 1,
             bytes: 0,
@@ -582,4 +586,90 @@ fn a_message_that_is_not_durable_does_not_wait_for_a_sync() {
         broker.told(1),
         ["uploaded 1 6796".to_owned(), format!("done {ticket}")]
     );
+}
+
+fn disk(broker: &mut Broker, free: u64) {
+    let usage = DiskUsage { total: 100, free };
+    broker.input(Input::DiskUsage(usage));
+}
+
+#[test]
+fn an_upload_on_a_full_disk_waits_or_is_refused_or_dropped_as_its_address_says() {
+    let policy = |policy| AddressSettingsOverrides {
+        disk_full_policy: Some(Some(policy)),
+        ..AddressSettingsOverrides::default()
+    };
+    let mut broker = Broker::with(&[
+        ("fail", policy(DiskFullPolicy::Fail)),
+        ("drop", policy(DiskFullPolicy::Drop)),
+        ("block", policy(DiskFullPolicy::Block)),
+    ]);
+    for client in 1..=4 {
+        broker.connect(client, "a");
+    }
+    for (client, address) in [(1, "fail"), (2, "drop"), (3, "block")] {
+        begin(&mut broker, client, 1, address);
+        append(&mut broker, client, 1, &body(SIZE));
+        broker.told(client);
+    }
+    assert_eq!(files(&broker), 3);
+    disk(&mut broker, 1);
+    assert_eq!(broker.told(3), ["Blocked(DiskFull)"]);
+    for client in 1..=3 {
+        append(&mut broker, client, 1, &body(50_000));
+    }
+    let full = "refused AMQ229102: Address \"fail\" is full.";
+    assert_eq!(broker.told(1), [full]);
+    assert_eq!(broker.told(2), ["uploaded 1 50000"]);
+    assert_eq!(files(&broker), 1, "of the one that waits");
+    begin(&mut broker, 1, 2, "fail");
+    assert_eq!(broker.told(1), [full], "before the body has come");
+    let ticket = end(&mut broker, 2, 1);
+    assert_eq!(broker.told(2), [format!("done {ticket}")]);
+    let sent = send_uploaded(&mut broker, 2, 1, message("drop", ""), Some(Anycast), None);
+    assert!(sent.starts_with("done "), "{sent}");
+    disk(&mut broker, 50);
+    assert_eq!(broker.told(3), ["Unblocked"]);
+    end(&mut broker, 3, 1);
+    send_uploaded(&mut broker, 3, 1, message("block", ""), Some(Anycast), None);
+    assert_eq!(broker.queue_len("block"), Some(1));
+    assert_eq!(broker.queue_len("drop").unwrap_or(0), 0);
+    assert_eq!((files(&broker), broker.node.backlog()), (1, 0));
+}
+
+#[test]
+fn bodies_of_paged_messages_are_kept_until_no_queue_needs_them_also_over_a_restart() {
+    let pages = AddressSettingsOverrides {
+        max_size_messages: Some(Some(3)),
+        page_size_bytes: Some(300),
+        ..AddressSettingsOverrides::default()
+    };
+    let mut broker = Broker::with(&[("q", pages)]);
+    broker.connect(1, "a");
+    broker.consume(1, 1, "q", Some(Anycast));
+    broker.ask(
+        1,
+        Command::Consumer(ConsumerId(1), ConsumerCommand::Close(None)),
+    );
+    for _ in 0..12 {
+        send_large(&mut broker, message("q", ""), Some(Anycast));
+    }
+    assert!(!broker.pages.is_empty(), "it pages");
+    assert_eq!(files(&broker), 12);
+    broker.crash_and_restart();
+    assert_eq!((files(&broker), lost(&broker)), (12, vec![]));
+    broker.connect(1, "a");
+    broker.connect(2, "b");
+    broker.consume_with(2, 1, "q", None, |open| open.credit = Credit::messages(1));
+    for number in 1..=12 {
+        let delivery = delivered(&mut broker, 2);
+        assert!(download(&mut broker, 2, number, &delivery) == body(SIZE));
+        broker.settle(2, 1, number, Outcome::Accepted);
+        assert_eq!(files(&broker), 12 - usize::try_from(number).expect("small"));
+        let more = ConsumerCommand::Credit(Credit::messages(1));
+        broker.ask(2, Command::Consumer(ConsumerId(1), more));
+        broker.told(1);
+    }
+    broker.crash_and_restart();
+    assert_eq!((files(&broker), lost(&broker)), (0, vec![]));
 }
