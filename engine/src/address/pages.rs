@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::id::{AddressId, LargeId, MessageId, PageId, QueueId};
 use crate::index_set::IndexSet;
+use crate::large_message::References;
 use crate::message::Message;
 use crate::storage::Liveness;
 use crate::storage::record::{
@@ -167,6 +168,9 @@ impl Page {
         if logged {
             self.durable.insert(index);
         }
+        if let Some(large) = message.body.large() {
+            self.large.insert(index, large.id);
+        }
         for route in routes {
             let share = self.share_mut(route.queue);
             share.pending.insert(index);
@@ -232,6 +236,8 @@ pub struct Pages {
     done: Vec<(PageId, Page)>,
     /// Bytes of messages in memory that are to be written.
     unwritten_bytes: u64,
+    /// The large bodies of messages in pages.
+    pub(crate) large: References,
 }
 
 impl Pages {
@@ -313,12 +319,17 @@ impl Pages {
             return;
         }
         let (left, unwritten, bytes) = (page.total_left(), page.unwritten_bytes, page.bytes);
+        let bodies = page.large.len();
         page.put(place.index, message, routes, logged);
+        let has_body = page.large.len() > bodies;
         let (more, added) = (page.total_left() - left, page.bytes - bytes);
         self.unwritten_bytes += page.unwritten_bytes - unwritten;
         if let Some(of) = self.by_address.get_mut(&address) {
             of.left += more;
             of.bytes += added;
+        }
+        if has_body {
+            self.large.acquire_of(message);
         }
     }
 
@@ -346,11 +357,13 @@ impl Pages {
             self.unwritten_bytes -= unwritten;
         } else {
             page.restore(record);
+            let bodies: Vec<LargeId> = page.large().collect();
             let (left, bytes) = (page.total_left(), page.bytes);
             if let Some(of) = self.by_address.get_mut(&record.address) {
                 of.left += left;
                 of.bytes += bytes;
             }
+            bodies.into_iter().for_each(|body| self.large.acquire(body));
         }
         self.drop_if_done(record.id, live);
     }
@@ -369,6 +382,9 @@ impl Pages {
         let share = page.share_mut(queue);
         let was_there = share.pending.remove(place.index);
         share.marks.remove(&place.index);
+        if let Some(body) = page.let_large_go(place.index) {
+            self.large.release(body);
+        }
         if let Some(of) = self.by_address.get_mut(&address) {
             of.left -= u64::from(was_there);
         }
@@ -397,6 +413,13 @@ impl Pages {
             return;
         };
         let (_, share) = page.shares.remove(at);
+        let with_body: Vec<u32> = page.large.keys().copied().collect();
+        for body in with_body
+            .into_iter()
+            .filter_map(|index| page.let_large_go(index))
+        {
+            self.large.release(body);
+        }
         if let Some(of) = self.by_address.get_mut(&page.address) {
             of.left -= u64::from(share.pending.len());
         }
@@ -465,6 +488,9 @@ impl Pages {
             return;
         };
         page.unwritten.clear();
+        for body in std::mem::take(&mut page.large).into_values() {
+            self.large.release(body);
+        }
         live.dead(Key::OpenPage(id));
         live.dead(Key::Page(id));
         self.unwritten_bytes -= std::mem::take(&mut page.unwritten_bytes);
@@ -534,5 +560,20 @@ impl Page {
         self.durable = record.durable.clone();
         self.shares = record.shares.iter().cloned().collect();
         self.large = record.large.clone();
+        let pending = |index| {
+            self.shares
+                .iter()
+                .any(|(_, share)| share.pending.contains(index))
+        };
+        self.large.retain(|index, _| pending(*index));
+    }
+
+    /// The large body of a message, if no queue needs the message any more.
+    fn let_large_go(&mut self, index: u32) -> Option<LargeId> {
+        let mut shares = self.shares.iter();
+        match shares.any(|(_, share)| share.pending.contains(index)) {
+            true => None,
+            false => self.large.remove(&index),
+        }
     }
 }

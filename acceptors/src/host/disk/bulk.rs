@@ -183,6 +183,9 @@ impl Bulk {
                 bodies.delete(body.0)?;
                 return Ok(None);
             }
+            LargeRequest::SetAside(body) => {
+                LargeCompletion::SetAside(body, bodies.set_aside(body.0)?)
+            }
         }))
     }
 }

@@ -366,18 +366,18 @@ impl Bulk {
     }
 
     fn set_aside(&mut self, name: Name) -> Completion {
-        let Name::Page(page) = name else {
-            unreachable!("only pages are set aside");
-        };
         let mut aside = String::new();
         if let Some(entry) = self.files.get_mut(&name) {
             if !entry.aside {
                 entry.aside = true;
                 self.changes.push(Change::SetAside(name));
             }
-            aside = format!("page {page}, set aside");
+            aside = format!("{name:?}, set aside");
         }
-        Completion::Page(PageCompletion::SetAside(page, aside))
+        match name {
+            Name::Page(page) => Completion::Page(PageCompletion::SetAside(page, aside)),
+            Name::Body(body) => Completion::Large(LargeCompletion::SetAside(body, aside)),
+        }
     }
 
     /// Whether there is something in this part of a sealed page that could be damaged.
