@@ -181,6 +181,7 @@ fn house(
 fn say_start(options: &BrokerOptions) {
     lines::starting(&options.directories).say();
     lines::journal(options.journal.is_some()).say();
+    options.start_lines.iter().for_each(Line::say);
     for (module, key) in &options.modules {
         lines::protocol(module, key).say();
     }

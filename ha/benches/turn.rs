@@ -22,7 +22,7 @@ use hind_engine::event::Event;
 use hind_engine::id::{ConnectionId, ConsumerId, SessionId, Ticket};
 use hind_engine::message::{Kind, Message};
 use hind_engine::security::user::Identity;
-use hind_engine::storage::request::{Completion, Request};
+use hind_engine::storage::request::{Completion, PageCompletion, PageRequest, Request};
 use hind_engine::time::Now;
 use hind_ha::effect::Effects;
 use hind_ha::input::Input;
@@ -146,7 +146,8 @@ fn answer(request: Request) -> Option<Completion> {
         Request::ListSegments => Completion::Segments(Vec::new()),
         Request::ReadSegment(segment) => Completion::Segment(segment, Bytes::new()),
         Request::SyncAll => Completion::Synced,
-        Request::Page(_) | Request::Large(_) => unreachable!("nothing here pages"),
+        Request::Page(PageRequest::List) => Completion::Page(PageCompletion::Pages(Vec::new())),
+        Request::Page(_) | Request::Large(_) => unreachable!("nothing pages: {request:?}"),
     })
 }
 

@@ -125,7 +125,14 @@ fn a_broker_starts_checks_logins_and_stops_when_asked() {
     let (status, rest) = broker.end();
     assert_eq!((status, rest.as_str()), (Some(0), "Server stopped!\n"));
     assert!(!place.path("i/etc/STOP_ME").exists());
-    assert!(place.read("i/log/artemis.log").contains("AMQ221007"));
+    let log = place.read("i/log/artemis.log");
+    assert!(log.contains("AMQ221007"));
+    // How much memory messages may take, and who says so.
+    let size = log
+        .lines()
+        .find_map(|line| line.split_once("AMQ221057: Global Max Size is being defined as "));
+    let (_, size) = size.expect("said at start");
+    assert!(size.contains(" bytes (50% of "), "{size}");
 }
 
 #[test]

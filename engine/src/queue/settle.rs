@@ -130,7 +130,7 @@ impl Engine {
     ) {
         let mut unit = Unit::new();
         for message in messages {
-            self.acknowledgement(queue_id, *message, why, &mut unit);
+            self.acknowledgement(queue_id, *message, why, &mut unit, turn);
         }
         let sync = confirmed && self.settings.sync_non_transactional;
         self.commit(from, &unit, sync, turn);
@@ -143,6 +143,7 @@ impl Engine {
         message: MessageId,
         why: Departure,
         unit: &mut Unit,
+        turn: &mut Turn<'_>,
     ) {
         let Some(queue) = self.state.queues.get_mut(queue_id) else {
             return;
@@ -151,14 +152,17 @@ impl Engine {
             return;
         };
         let logs = queue.logs(&entry.message);
+        let paged = entry.paged;
         queue.counters.count(why);
-        if logs {
+        if let Some(place) = paged {
+            self.acknowledge_in_page(queue_id, place, message, unit, turn);
+        } else if logs {
             unit.push(Record::Acknowledge {
                 queue: queue_id,
                 message,
             });
         } else {
-            queue.take(message);
+            self.state.take_off(queue_id, message);
         }
     }
 

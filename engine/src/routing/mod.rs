@@ -9,18 +9,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::address::full_policy::Verdict;
 use crate::address::name::split_fqqn;
+use crate::address::paging::PagedTo;
 use crate::address::routing_type::RoutingType;
 use crate::address::settings::AddressSettings;
 use crate::command::Send;
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
+use crate::gate::Held;
 use crate::id::{AddressId, ConnectionId, MessageId, QueueId, SessionId};
 use crate::message::Message;
 use crate::message::properties::{self, Value};
 use crate::notice::Notice;
 use crate::security::permissions::Permission;
-use crate::storage::record::{DuplicateIdRecord, MessageRecord, Record, Route};
+use crate::storage::Position;
+use crate::storage::record::{DuplicateIdRecord, MessageRecord, PagedRecord, Record, Route};
 
 /// Where a message is to go: an address, and with an FQQN one queue of it.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,8 @@ pub(crate) struct Routed {
     pub logged: SmallVec<[QueueId; 1]>,
     /// Queues on which it does not.
     pub volatile: SmallVec<[QueueId; 1]>,
+    /// Pages in which it stands for other queues.
+    pub paged: SmallVec<[PagedTo; 1]>,
     pub scheduled: u64,
     pub duplicate: Option<DuplicateIdRecord>,
 }
@@ -70,6 +76,9 @@ impl Engine {
         let target = self.target(from, session, &send, turn)?;
         if self.is_duplicate(&send.message) {
             self.wait_for_everything(from, turn);
+            return Ok(());
+        }
+        if self.admit(from, target.address, turn)? == Verdict::Drop {
             return Ok(());
         }
         let message = self.stamped(send.message, from, session, target, turn.now.wall);
@@ -193,7 +202,7 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) -> Routed {
         let routed = self.route_to(message, target, routing, from, turn);
-        if !routed.logged.is_empty() || !routed.volatile.is_empty() {
+        if routed.reaches_a_queue() {
             return routed;
         }
         let address = self.state.addresses.get(target.address);
@@ -248,14 +257,58 @@ impl Engine {
                 .get(*id)
                 .is_some_and(|queue| queue.logs(&message))
         };
-        let (logged, volatile) = queues.into_iter().partition(logs);
+        let (mut logged, mut volatile): (SmallVec<_>, SmallVec<_>) =
+            queues.into_iter().partition(logs);
+        let paged = self.to_pages(&mut logged, &mut volatile, turn);
         Routed {
             message: Arc::new(message),
             logged,
             volatile,
+            paged,
             scheduled,
             duplicate,
         }
+    }
+
+    /// Takes from a message's queues those whose address pages: a place in a page for each such address.
+    fn to_pages(
+        &mut self,
+        logged: &mut SmallVec<[QueueId; 1]>,
+        volatile: &mut SmallVec<[QueueId; 1]>,
+        turn: &mut Turn<'_>,
+    ) -> SmallVec<[PagedTo; 1]> {
+        let mut addresses: SmallVec<[AddressId; 2]> = SmallVec::new();
+        for queue in logged.iter().chain(volatile.iter()) {
+            let address = self
+                .state
+                .queues
+                .get(*queue)
+                .map(|queue| queue.address_id());
+            addresses.extend(address.filter(|address| !addresses.contains(address)));
+        }
+        let mut paged = SmallVec::new();
+        for address in addresses {
+            let Some(place) = self.page_for(address, turn) else {
+                continue;
+            };
+            let queues = &self.state.queues;
+            let elsewhere = |id: &QueueId| {
+                let queue = queues.get(*id);
+                queue.is_none_or(|queue| queue.address_id() != address)
+            };
+            let take = |from: &mut SmallVec<[QueueId; 1]>| {
+                let (left, taken) = from.drain(..).partition(elsewhere);
+                *from = left;
+                taken
+            };
+            paged.push(PagedTo {
+                place,
+                address,
+                logged: take(logged),
+                volatile: take(volatile),
+            });
+        }
+        paged
     }
 
     /// The queues for a message: every multicast queue that wants it, and one anycast queue that does, in turn.
@@ -315,10 +368,12 @@ impl Engine {
             None => turn.storage.appended(),
         };
         let id = routed.message.id;
+        for paged in &routed.paged {
+            self.put_in_page(from, &routed, paged, position, turn);
+        }
         for queue in &routed.volatile {
-            if let Some(queue) = self.state.queues.get_mut(*queue) {
-                queue.put(routed.message.clone(), 0, routed.scheduled);
-            }
+            self.state
+                .put_on(*queue, &routed.message, 0, routed.scheduled);
         }
         for queue in routed.logged.into_iter().chain(routed.volatile) {
             if let Some(entry) = self
@@ -335,6 +390,33 @@ impl Engine {
             duplicate_id(&routed.message).filter(|_| !self.settings.persist_id_cache)
         {
             self.remember_duplicate(&routed.message, duplicate, turn);
+        }
+    }
+
+    /// After its record is in the log: puts a message into a page for the queues that the log says nothing of, and lets
+    /// it be seen when `position` is durable.
+    fn put_in_page(
+        &mut self,
+        from: Option<ConnectionId>,
+        routed: &Routed,
+        paged: &PagedTo,
+        position: Position,
+        turn: &mut Turn<'_>,
+    ) {
+        let (place, address) = (paged.place, paged.address);
+        if !paged.volatile.is_empty() {
+            let routes = routed.routes(&paged.volatile);
+            self.state
+                .pages
+                .put(place, address, &routed.message, &routes, false);
+        }
+        let visible = self.gate.is_open(position);
+        self.arrive_in_page(place, visible, turn);
+        if !visible {
+            let until = self.gate.hold(position, Held::Paged(place.page));
+            if let Some(from) = from {
+                self.wait_for(from, until);
+            }
         }
     }
 
@@ -368,18 +450,34 @@ impl Routed {
         if let Some(duplicate) = &self.duplicate {
             unit.push(Record::DuplicateId(duplicate.clone()));
         }
+        let record = |queues: &[QueueId]| MessageRecord {
+            message: self.message.clone(),
+            routes: self.routes(queues),
+        };
         if !self.logged.is_empty() {
-            let route = |queue: &QueueId| Route {
-                queue: *queue,
-                count: 0,
-                scheduled: self.scheduled,
-            };
-            let routes = self.logged.iter().map(route).collect();
-            unit.push(Record::Message(MessageRecord {
-                message: self.message.clone(),
-                routes,
+            unit.push(Record::Message(record(&self.logged)));
+        }
+        for paged in self.paged.iter().filter(|paged| !paged.logged.is_empty()) {
+            unit.push(Record::Paged(PagedRecord {
+                place: paged.place,
+                address: paged.address,
+                message: record(&paged.logged),
             }));
         }
+    }
+
+    /// Whether any queue takes it.
+    pub fn reaches_a_queue(&self) -> bool {
+        !(self.logged.is_empty() && self.volatile.is_empty() && self.paged.is_empty())
+    }
+
+    fn routes(&self, queues: &[QueueId]) -> SmallVec<[Route; 1]> {
+        let route = |queue: &QueueId| Route {
+            queue: *queue,
+            count: 0,
+            scheduled: self.scheduled,
+        };
+        queues.iter().map(route).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the engine knows of a client: its sessions, and where its consumers and transactions are.
 
+pub(crate) mod blocks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
 use super::{Operation, Transaction};
+use crate::address::full_policy::Verdict;
 use crate::command::{Outcome, Send};
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
@@ -63,6 +64,7 @@ impl Engine {
             return Err(Refusal::Unknown("transaction"));
         };
         let checked = self.target(from, session, &send, turn);
+        let checked = checked.and_then(|target| self.admit(from, target.address, turn));
         let client = self
             .clients
             .get_mut(&from)
@@ -71,10 +73,14 @@ impl Engine {
             .transactions
             .get_mut(&transaction)
             .ok_or(Refusal::Unknown("transaction"))?;
-        if let Err(refusal) = checked {
-            // A transaction that lost one of its messages must not commit the others.
-            open.failed = Some(refusal.clone());
-            return Err(refusal);
+        match checked {
+            Ok(Verdict::Accept) => {}
+            Ok(Verdict::Drop) => return Ok(()),
+            Err(refusal) => {
+                // A transaction that lost one of its messages must not commit the others.
+                open.failed = Some(refusal.clone());
+                return Err(refusal);
+            }
         }
         let size = send.message.size();
         let open = self.room_in_transaction(from, transaction, size)?;
@@ -210,7 +216,7 @@ impl Engine {
                 } => {
                     let why = Departure::Acknowledged;
                     for message in messages {
-                        self.acknowledgement(queue, message, why, &mut unit);
+                        self.acknowledgement(queue, message, why, &mut unit, turn);
                     }
                 }
                 Operation::Settle {

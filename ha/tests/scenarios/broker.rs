@@ -2,7 +2,7 @@
 //! A node driven by hand, and the verbs of the scenarios. The disk is a vector of batches that the test completes when
 //! it likes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +16,9 @@ use hind_engine::message::{Kind, Message};
 use hind_engine::notice::Notice;
 use hind_engine::queue::Counters;
 use hind_engine::security::user::Identity;
-use hind_engine::storage::request::{Batch, Completion, Request, Segment};
+use hind_engine::storage::request::{
+    Batch, Completion, PageCompletion, PageRequest, Request, Segment,
+};
 use hind_engine::time::{Instant, Now};
 use hind_ha::effect::{Door, Effects};
 use hind_ha::input::Input;
@@ -29,6 +31,14 @@ pub(crate) struct Broker {
     pub(crate) now: Now,
     pub(crate) files: BTreeMap<Segment, Vec<u8>>,
     pub(crate) state: Option<Bytes>,
+    /// Page files.
+    pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
+    /// Pages whose files were set aside.
+    pub(crate) aside: Vec<PageId>,
+    /// Asked of the disk and not begun.
+    requests: VecDeque<Request>,
+    /// The disk is at work on them.
+    is_busy: bool,
     pub(crate) waiting: Vec<Batch>,
     pub(crate) hold_disk: bool,
     pub(crate) events: Vec<(ConnectionId, Event)>,
@@ -50,6 +60,10 @@ impl Broker {
             },
             files: BTreeMap::new(),
             state: None,
+            pages: BTreeMap::new(),
+            aside: Vec::new(),
+            requests: VecDeque::new(),
+            is_busy: false,
             waiting: Vec::new(),
             hold_disk: false,
             events: Vec::new(),
@@ -90,10 +104,15 @@ impl Broker {
         self.events.append(&mut effects.events);
         self.doors.append(&mut effects.doors);
         self.notices.append(&mut effects.notices);
-        for request in effects.disk {
+        self.node.engine().state().check();
+        self.requests.extend(effects.disk);
+        if std::mem::replace(&mut self.is_busy, true) {
+            return;
+        }
+        while let Some(request) = self.requests.pop_front() {
             self.execute(request);
         }
-        self.node.engine().state().check();
+        self.is_busy = false;
     }
 
     pub(crate) fn execute(&mut self, request: Request) {
@@ -119,9 +138,63 @@ impl Broker {
                 Completion::Segment(segment, Bytes::from(self.files[&segment].clone()))
             }
             Request::SyncAll => Completion::Synced,
-            Request::Page(_) | Request::Large(_) => panic!("no scenario pages yet: {request:?}"),
+            Request::Page(request) => match self.page(request) {
+                Some(completion) => Completion::Page(completion),
+                None => return,
+            },
+            Request::Large(_) => panic!("no scenario has large messages yet: {request:?}"),
         };
         self.input(Input::Disk(completion));
+    }
+
+    fn page(&mut self, request: PageRequest) -> Option<PageCompletion> {
+        Some(match request {
+            PageRequest::List => PageCompletion::Pages(self.pages.keys().copied().collect()),
+            PageRequest::Append {
+                page,
+                offset,
+                pieces,
+            } => {
+                let bytes = pieces.concat();
+                let file = self.pages.entry(page).or_default();
+                if offset == 0 {
+                    file.clear();
+                }
+                assert_eq!(file.len() as u64, offset, "appends follow one another");
+                file.extend(&bytes);
+                PageCompletion::Appended(page, bytes.len() as u64)
+            }
+            PageRequest::Seal(page) => PageCompletion::Sealed(page),
+            PageRequest::Read {
+                page,
+                offset,
+                length,
+            } => match self.pages.get(&page) {
+                Some(file) => {
+                    let from = usize::try_from(offset).expect("small").min(file.len());
+                    let to = (from + length as usize).min(file.len());
+                    let bytes = Bytes::copy_from_slice(&file[from..to]);
+                    PageCompletion::Read {
+                        page,
+                        offset,
+                        bytes,
+                    }
+                }
+                None => PageCompletion::Unreadable {
+                    page,
+                    offset,
+                    why: "no such file".into(),
+                },
+            },
+            PageRequest::Delete(page) => {
+                self.pages.remove(&page);
+                return None;
+            }
+            PageRequest::SetAside(page) => {
+                self.aside.push(page);
+                PageCompletion::SetAside(page, format!("{page}.damaged"))
+            }
+        })
     }
 
     pub(crate) fn complete_disk(&mut self) {

@@ -160,19 +160,15 @@ impl DiskQueue {
         }
     }
 
-    /// Leaves pages and large messages to `bulk`.
+    /// The same, leaving pages and large messages to `bulk`.
     #[must_use]
-    pub fn beside(mut self, bulk: Arc<BulkQueue>) -> Self {
-        self.bulk = bulk;
-        self
+    pub fn beside(self, bulk: Arc<BulkQueue>) -> Self {
+        Self { bulk, ..self }
     }
 
     /// Queues requests, in order. [`DiskQueue::serve`] must follow.
     pub fn push(&self, requests: &mut Vec<Request>) {
         self.bulk.take_from(requests);
-        if requests.is_empty() {
-            return;
-        }
         let mut desk = self.desk.lock();
         desk.demanding += requests.iter().filter(|it| demands_sync(it)).count();
         desk.requests.append(requests);

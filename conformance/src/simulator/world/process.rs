@@ -273,7 +273,7 @@ impl World {
     fn notice(&mut self, notice: &Notice) -> Result<(), Violation> {
         let counter = match notice {
             Notice::DeadLettered { .. } => "notice.dead_lettered",
-            Notice::Blocked(_) => "notice.blocked",
+            Notice::DiskFull(_) => "notice.disk_full",
             Notice::Recovered { torn: 1.., .. } => "notice.recovered_torn",
             Notice::Recovered { .. } => "notice.recovered",
             Notice::Damaged(_) => "notice.damaged",

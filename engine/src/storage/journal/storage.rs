@@ -51,6 +51,8 @@ pub struct Storage {
     stale: Stale,
     /// Asked of the disk beside the journal and not yet taken by the host.
     asked: Vec<Request>,
+    /// To be asked for when everything up to the position is synced.
+    asked_when_synced: VecDeque<(Position, Request)>,
 }
 
 /// The segment that is written to.
@@ -96,12 +98,28 @@ impl Storage {
             live: Liveness::default(),
             stale: Stale::default(),
             asked: Vec::new(),
+            asked_when_synced: VecDeque::new(),
         }
     }
 
     /// Asks the disk for something beside the journal: pages, large messages.
     pub fn ask(&mut self, request: Request) {
         self.asked.push(request);
+    }
+
+    /// Asks the disk for several things.
+    pub fn ask_all(&mut self, requests: impl IntoIterator<Item = Request>) {
+        self.asked.extend(requests);
+    }
+
+    /// Asks the disk for something as soon as everything appended so far is synced: what gives up a file whose content
+    /// is not needed because of a record.
+    pub fn ask_when_synced(&mut self, request: Request) {
+        if self.synced >= self.appended {
+            self.asked.push(request);
+        } else {
+            self.asked_when_synced.push_back((self.appended, request));
+        }
     }
 
     /// End of a turn: what has been asked for, in order.
@@ -190,7 +208,7 @@ impl Storage {
     /// End of a turn: what it appended, if anything.
     pub fn take_batch(&mut self) -> Option<Batch> {
         assert!(!self.unit_open, "a turn ends between units");
-        let release_waits = self.live.retire(self.appended);
+        let release_waits = self.live.retire(self.appended) || !self.asked_when_synced.is_empty();
         if self.collector.is_empty() {
             return None;
         }
@@ -231,6 +249,12 @@ impl Storage {
             self.under_way.pop_front();
         }
         let mut requests = Vec::new();
+        while let Some((_, request)) = self
+            .asked_when_synced
+            .pop_front_if(|(needs, _)| *needs <= self.synced)
+        {
+            requests.push(request);
+        }
         if self.stale.needs.is_some_and(|needs| needs <= self.synced) {
             let gone = self.stale.segments.drain(..);
             requests.extend(gone.map(|(segment, _)| Request::Release(segment)));

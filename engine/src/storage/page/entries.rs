@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::super::layout::Reader;
-use super::super::record::{MessageRecord, Neighbours};
+use super::super::record::{LastAddress, MessageRecord};
 use super::head::{ALIGNMENT, CHECKED_FROM, HEAD, Head};
 use super::header::{FIXED, Found, PageHeader};
 use crate::id::PageId;
@@ -190,13 +190,13 @@ impl<'a> Iterator for Entries<'a> {
 
 impl Entry<'_> {
     /// The message, with copies of what it keeps; `None` if the payload is malformed although its checksum is right.
-    pub fn decode(&self, near: &mut Neighbours) -> Option<MessageRecord> {
-        MessageRecord::decode(Reader(self.payload), near)
+    pub fn decode(&self, addresses: &mut LastAddress) -> Option<MessageRecord> {
+        MessageRecord::decode_keeping(Reader(self.payload), addresses, Bytes::copy_from_slice)
     }
 
     /// The message, whose body and properties are parts of the chunk and keep it in memory; `None` as above.
-    pub fn decode_shared(&self, near: &mut Neighbours) -> Option<MessageRecord> {
-        MessageRecord::decode_keeping(Reader(self.payload), near, |_, part| {
+    pub fn decode_shared(&self, addresses: &mut LastAddress) -> Option<MessageRecord> {
+        MessageRecord::decode_keeping(Reader(self.payload), addresses, |part| {
             self.chunk.slice_ref(part)
         })
     }

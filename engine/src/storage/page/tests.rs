@@ -9,7 +9,7 @@ use smallvec::smallvec;
 use super::*;
 use crate::id::{AddressId, MessageId, PageId, QueueId};
 use crate::message::{Kind, Message, PropertiesBuilder, Value};
-use crate::storage::record::{MessageRecord, Neighbours, Route};
+use crate::storage::record::{LastAddress, MessageRecord, Route};
 use crate::storage::request::PageRequest;
 
 const PAGE: PageId = PageId(0x1_0000_0007);
@@ -94,7 +94,7 @@ struct Found {
 
 fn read(file: &Bytes, size: usize) -> Found {
     let mut found = Found::default();
-    let mut near = Neighbours::default();
+    let mut addresses = LastAddress::default();
     let mut resume = Resume {
         offset: 0,
         at_least: 0,
@@ -106,8 +106,8 @@ fn read(file: &Bytes, size: usize) -> Found {
         let last = chunk.len() < asked;
         let mut entries = Entries::new(PAGE, resume.offset, &chunk, last);
         for entry in &mut entries {
-            let copied = entry.decode(&mut near);
-            assert_eq!(copied, entry.decode_shared(&mut near));
+            let copied = entry.decode(&mut addresses);
+            assert_eq!(copied, entry.decode_shared(&mut addresses));
             match copied {
                 Some(record) => found.entries.push((entry.index, entry.offset, record)),
                 None => found.malformed += 1,
@@ -196,9 +196,9 @@ fn a_shared_body_is_a_part_of_the_chunk_and_a_copied_one_is_not() {
     let file = written(&messages(4, 1000));
     let inside = |part: &Bytes| file.as_ptr_range().contains(&part.as_ptr());
     let entry = Entries::new(PAGE, 0, &file, true).last().expect("an entry");
-    let mut near = Neighbours::default();
-    let shared = entry.decode_shared(&mut near).expect("a message");
-    let copied = entry.decode(&mut near).expect("a message");
+    let mut addresses = LastAddress::default();
+    let shared = entry.decode_shared(&mut addresses).expect("a message");
+    let copied = entry.decode(&mut addresses).expect("a message");
     assert!(inside(&shared.message.body) && inside(shared.message.properties.encoded()));
     assert!(!inside(&copied.message.body) && !inside(copied.message.properties.encoded()));
 }

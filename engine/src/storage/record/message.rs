@@ -34,40 +34,50 @@ pub struct Route {
     pub scheduled: u64,
 }
 
-/// What messages read one after the other share, to be cheaper together: the text of the address, if it is the same,
-/// and the allocations that hold their bytes.
+/// The address text of the message before, shared with the next one if that has the same: most neighbours do.
 #[derive(Debug, Default)]
-pub struct Neighbours {
-    address: Option<Arc<str>>,
-    room: BytesMut,
-}
+pub struct LastAddress(Option<Arc<str>>);
 
-impl Neighbours {
-    /// Bytes allocated at once. A message that stays when all its neighbours have gone keeps so many alive: few enough
-    /// to bear, and enough to ask the system for memory a twentieth as often.
-    const ROOM: usize = 32 * 1024;
-
-    fn address(&mut self, text: &str) -> Arc<str> {
-        match &self.address {
+impl LastAddress {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        match &self.0 {
             Some(last) if **last == *text => Arc::clone(last),
             _ => {
                 let new = Arc::from(text);
-                self.address = Some(Arc::clone(&new));
+                self.0 = Some(Arc::clone(&new));
                 new
             }
         }
     }
+}
+
+/// What messages read one after the other share, to be cheaper together: the text of the address, if it is the same,
+/// and the allocations that hold their bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Neighbours {
+    address: LastAddress,
+    room: Room,
+}
+
+/// An allocation that the bytes of several messages are copied into.
+#[derive(Debug, Default)]
+struct Room(BytesMut);
+
+impl Room {
+    /// Bytes allocated at once. A message that stays when all its neighbours have gone keeps so many alive: few enough
+    /// to bear, and enough to ask the system for memory a twentieth as often.
+    const SIZE: usize = 32 * 1024;
 
     /// A copy: a slice would keep the whole segment's buffer alive as long as the message.
     fn copy(&mut self, bytes: &[u8]) -> Bytes {
-        if bytes.is_empty() || bytes.len() > Self::ROOM / 8 {
+        if bytes.is_empty() || bytes.len() > Self::SIZE / 8 {
             return Bytes::copy_from_slice(bytes);
         }
-        if self.room.capacity() < bytes.len() {
-            self.room = BytesMut::with_capacity(Self::ROOM);
+        if self.0.capacity() < bytes.len() {
+            self.0 = BytesMut::with_capacity(Self::SIZE);
         }
-        self.room.extend_from_slice(bytes);
-        self.room.split().freeze()
+        self.0.extend_from_slice(bytes);
+        self.0.split().freeze()
     }
 }
 
@@ -111,16 +121,18 @@ impl MessageRecord {
         out.count(self.body().len());
     }
 
-    /// Reads a payload back and copies what it keeps.
+    /// Reads a payload back and copies what it keeps: a slice would keep the whole segment's buffer alive as long as the
+    /// message.
     pub(in crate::storage) fn decode(from: Reader<'_>, near: &mut Neighbours) -> Option<Self> {
-        Self::decode_keeping(from, near, Neighbours::copy)
+        let Neighbours { address, room } = near;
+        Self::decode_keeping(from, address, |part| room.copy(part))
     }
 
     /// Reads a payload back; `keep` says how a part of it is kept.
     pub(in crate::storage) fn decode_keeping(
         mut from: Reader<'_>,
-        near: &mut Neighbours,
-        keep: impl Fn(&mut Neighbours, &[u8]) -> Bytes,
+        addresses: &mut LastAddress,
+        mut keep: impl FnMut(&[u8]) -> Bytes,
     ) -> Option<Self> {
         let id = MessageId(from.u64()?);
         let timestamp = from.u64()?;
@@ -130,18 +142,18 @@ impl MessageRecord {
         let bits = from.bits(DURABLE | HAS_USER_ID)?;
         from.bits(0)?;
         let routes = decode_routes(&mut from)?;
-        let address = near.address(from.text()?);
+        let address = addresses.share(from.text()?);
         let user_id = match bits & HAS_USER_ID {
             0 => None,
             _ => Some(from.shared_text()?),
         };
         let properties = match from.block()? {
             [] => Properties::default(),
-            block => Properties::decode(keep(near, block))?,
+            block => Properties::decode(keep(block))?,
         };
         let body = match from.block()? {
             [] => Bytes::new(),
-            block => keep(near, block),
+            block => keep(block),
         };
         from.end()?;
         let message = Message {
