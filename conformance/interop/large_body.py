@@ -141,7 +141,10 @@ class Suite:
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def nothing_left(self):
-        wait_until(lambda: not self.files(), what="an empty large-messages folder")
+        wait_until(
+            # A large file is given back to the file system bit by bit, 128 MiB a second.
+            lambda: not self.files(), what="an empty large-messages folder", seconds=120
+        )
 
     def step(self, what, act):
         self.broker.reset_peak()
