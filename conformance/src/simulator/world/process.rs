@@ -220,7 +220,10 @@ impl World {
 
     fn deed(&mut self, deed: Deed) -> Result<(), Violation> {
         match deed {
-            Deed::Disk(request) => self.disk.submit(request),
+            Deed::Disk(request) => {
+                self.trace_page(&request);
+                self.disk.submit(request);
+            }
             Deed::Bytes(link, bytes) => self.carry(link, Direction::Down, bytes),
             Deed::Close(link, orderly) => self.close(link, orderly),
             Deed::Open => return self.opened(),
