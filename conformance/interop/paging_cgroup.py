@@ -20,7 +20,7 @@ from broker import Broker, arguments, limit_time
 from control_group import ControlGroup, NoControlGroup
 
 LIMIT = 128 << 20
-SIZES = [100, 1024, 1024, 10_000]  # bytes of the bodies, in turn
+SIZES = (100, 1024, 1024, 10_000)  # bytes of the bodies, in turn
 BLOCK = 100
 SLOW = 200  # messages a second
 
