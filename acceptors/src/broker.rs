@@ -25,6 +25,7 @@ use crate::host::clock::Clock;
 use crate::host::disk::Disk;
 use crate::host::disk::bulk::{self, Bulk, BulkQueue};
 use crate::host::disk::group_commit::{self, DiskQueue};
+use crate::host::disk::pace::Pace;
 use crate::host::disk::volatile::VolatileDisk;
 use crate::host::lines::{self, Line};
 use crate::host::lock_file::LockFile;
@@ -104,16 +105,16 @@ impl Broker {
         let signals = signals.map_err(failing("cannot take signals"))?;
         let pool = disk.as_ref().map(|disk| Arc::clone(disk.pool()));
         let bulk_queue = Arc::new(BulkQueue::default());
-        let queue = Arc::new(DiskQueue::beside(Arc::clone(&bulk_queue)));
+        let queue = Arc::new(disk_queue(&options).beside(Arc::clone(&bulk_queue)));
         let port = match &disk {
-            Some(_) => DiskPort::Thread(Arc::clone(&queue)),
+            Some(_) => DiskPort::Shared(Arc::clone(&queue)),
             None => DiskPort::Volatile(Mutex::new(VolatileDisk::new(Arc::clone(&bulk_queue)))),
         };
         let chores = Arc::new(Chores::default());
         let house = Arc::new(house(&options, node, port, &chores));
         let turn = Arc::clone(&house.turn);
         let disk = disk
-            .map(|disk| start_disk(disk, &queue, &options, &turn).map(|thread| (queue, thread)))
+            .map(|disk| start_disk(disk, &queue, &turn, &runtime).map(|thread| (queue, thread)))
             .transpose()?;
         let bulk = start_bulk(bulk, &bulk_queue, &turn)?;
 
@@ -224,20 +225,32 @@ fn prepare(directory: &Path, create: bool) -> Result<(), StartError> {
     })
 }
 
+fn disk_queue(options: &BrokerOptions) -> DiskQueue {
+    let journal = options.journal.as_ref();
+    let longest = journal.map_or(Duration::ZERO, |journal| journal.buffer_timeout);
+    let fast = if options.workers > 1 {
+        Pace::FAST
+    } else {
+        Duration::ZERO
+    };
+    DiskQueue::new(longest, fast)
+}
+
 fn start_disk(
-    disk: Disk,
+    mut disk: Disk,
     queue: &Arc<DiskQueue>,
-    options: &BrokerOptions,
     turn: &Arc<Turn>,
+    runtime: &Runtime,
 ) -> Result<JoinHandle<()>, StartError> {
-    let longest = options
-        .journal
-        .as_ref()
-        .map_or(Duration::ZERO, |journal| journal.buffer_timeout);
     let turn = Arc::clone(turn);
-    group_commit::start(disk, Arc::clone(queue), longest, move |completions| {
-        turn.submit_all(completions.into_iter().map(Input::Disk));
-    })
+    let workers = runtime.handle().clone();
+    group_commit::start(
+        Box::new(move |requests| disk.execute_all(requests.drain(..))),
+        Arc::clone(queue),
+        move |completions| turn.submit_all(completions.into_iter().map(Input::Disk)),
+        // A task from outside wakes a sleeping worker, which then looks at the sockets.
+        move || drop(workers.spawn(std::future::ready(()))),
+    )
     .map_err(failing("the disk thread cannot be started"))
 }
 

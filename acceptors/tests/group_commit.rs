@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use hind_acceptors::host::disk::group_commit::Pace;
+use hind_acceptors::host::disk::pace::Pace;
 use tempfile::TempDir;
 use toy::{Client, Seen, address, durable_options, start};
 
 #[test]
 fn a_lone_writer_never_waits_and_a_crowd_waits_less_than_a_sync() {
     let sync = Duration::from_micros(200);
-    let mut pace = Pace::new(Duration::from_micros(500));
+    let mut pace = Pace::new(Duration::from_micros(500), Pace::FAST);
     assert_eq!(pace.advice(), None);
     pace.learn(1, 0, sync);
     assert_eq!(pace.advice(), None, "one writer, waiting for its answer");
@@ -30,7 +30,7 @@ fn a_lone_writer_never_waits_and_a_crowd_waits_less_than_a_sync() {
     assert_eq!(pace.advice(), Some((8, Duration::from_micros(500))));
     pace.learn(5, 3, Duration::from_micros(10));
     assert_eq!(pace.advice(), None, "a sleep would cost more than the sync");
-    let mut never = Pace::new(Duration::ZERO);
+    let mut never = Pace::new(Duration::ZERO, Pace::FAST);
     never.learn(5, 3, sync);
     assert_eq!(never.advice(), None);
 }

@@ -13,7 +13,7 @@ use crate::address::ledger::Ledger;
 use crate::address::pages::Pages;
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
-use crate::id::{AddressId, LargeId, MessageId, PageId, QueueId};
+use crate::id::{AddressId, LargeId, MessageId, MessageMap, PageId, QueueId};
 use crate::large_message::References;
 use crate::message::{Body, Message};
 use crate::queue::{Place, Queue};
@@ -84,7 +84,7 @@ pub struct State {
     highest_id: u64,
     /// The branch being written.
     pub branch: Option<BranchStart>,
-    logged: FxHashMap<MessageId, Logged>,
+    logged: MessageMap<Logged>,
     /// Who needs the bodies of large messages.
     pub large: References,
     /// Pages.
@@ -110,7 +110,7 @@ impl State {
             id_counter: 0,
             highest_id: 0,
             branch: None,
-            logged: FxHashMap::default(),
+            logged: MessageMap::default(),
             large: References::default(),
             pages: Pages::default(),
             memory: Ledger::default(),
@@ -515,12 +515,9 @@ impl State {
             let paged = pages
                 .next()
                 .map_or(MessageId(u64::MAX), |(_, page)| page.first);
-            let held: Vec<MessageId> = queue
-                .sorted()
-                .into_iter()
-                .filter(|(_, e)| e.place == Place::Held)
-                .map(|(id, _)| id)
-                .collect();
+            let held = queue.entries().filter(|(_, e)| e.place == Place::Held);
+            let mut held: Vec<MessageId> = held.map(|(id, _)| id).collect();
+            held.sort_unstable();
             for message in held {
                 if message > paged {
                     queue.cursor.after.insert(message);

@@ -167,7 +167,12 @@ impl Connection {
         for _ in 0..STEPS {
             match self.step(cx, now) {
                 Ok(true) => {}
-                Ok(false) => return Poll::Pending,
+                Ok(false) => {
+                    // With a full outbox it is the socket that wakes.
+                    if self.outbox.is_full() || self.member.mailbox.poll_any(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
                 Err(end) => return Poll::Ready(end),
             }
         }
@@ -175,11 +180,11 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Does whatever can be done; `false` when nothing could, and every reason to wake is registered.
+    /// Does whatever can be done; `false` when nothing could, and every reason to wake but the mailbox is registered.
     fn step(&mut self, cx: &mut Context<'_>, now: Now) -> Result<bool, End> {
         // Read before events fill the outbox again: a client that takes a long message slowly is still to be heard.
         let read = self.read(cx, now)?;
-        let heard = self.hear(cx, now)?;
+        let heard = self.hear(now)?;
         let expired = self.expire(cx, now)?;
         self.submit();
         let was_full = self.outbox.is_full();
@@ -190,17 +195,11 @@ impl Connection {
     }
 
     /// Hands the node's events to the machine while the outbox has room.
-    fn hear(&mut self, cx: &mut Context<'_>, now: Now) -> Result<bool, End> {
+    fn hear(&mut self, now: Now) -> Result<bool, End> {
         if self.outbox.is_full() {
             return Ok(false);
         }
-        if self.heard.is_empty()
-            && self
-                .member
-                .mailbox
-                .poll_take(cx, &mut self.heard)
-                .is_pending()
-        {
+        if self.heard.is_empty() && !self.member.mailbox.take(&mut self.heard) {
             return Ok(false);
         }
         let mut heard = std::mem::take(&mut self.heard);

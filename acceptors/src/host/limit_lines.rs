@@ -224,9 +224,9 @@ impl fmt::Display for Global<'_> {
 
 #[cfg(test)]
 mod tests {
-    use hind_engine::id::PageId;
     use super::*;
     use crate::host::lines::Level;
+    use hind_engine::id::PageId;
 
     const DISK: Option<DiskUsage> = Some(DiskUsage {
         total: 500_000_000_000,

@@ -31,17 +31,22 @@ impl Mailbox {
         inner.sleeper.take()
     }
 
-    /// Moves everything to `heard`, which must be empty; falls asleep if there is nothing.
-    pub fn poll_take(&self, cx: &Context<'_>, heard: &mut VecDeque<Event>) -> Poll<()> {
+    /// Moves everything to `heard`, which must be empty; `false` if there is nothing. Whoever takes is awake: what comes
+    /// until it falls asleep again wakes nobody, least of all when it runs the node's turn itself.
+    pub fn take(&self, heard: &mut VecDeque<Event>) -> bool {
         let mut inner = self.inner.lock();
-        if inner.events.is_empty() {
-            match &mut inner.sleeper {
-                Some(sleeper) => sleeper.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
-            return Poll::Pending;
-        }
+        inner.sleeper = None;
         std::mem::swap(&mut inner.events, heard);
-        Poll::Ready(())
+        !heard.is_empty()
+    }
+
+    /// Falls asleep, unless there is something.
+    pub fn poll_any(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inner = self.inner.lock();
+        if !inner.events.is_empty() {
+            return Poll::Ready(());
+        }
+        inner.sleeper = Some(cx.waker().clone());
+        Poll::Pending
     }
 }

@@ -64,8 +64,8 @@ const TURNS_IN_A_ROW: usize = 8;
 /// Where the disk requests of a turn go.
 #[derive(Debug)]
 pub enum DiskPort {
-    /// To the disk thread.
-    Thread(Arc<DiskQueue>),
+    /// To a disk that is shared with a thread of its own.
+    Shared(Arc<DiskQueue>),
     /// Nowhere: answered at once.
     Volatile(Mutex<VolatileDisk>),
 }
@@ -244,6 +244,7 @@ impl Turn {
             self.began.store(0, Ordering::Relaxed);
             let mut woken = std::mem::take(&mut seat.woken);
             drop(seat);
+            self.serve_disk(round.as_ref().is_ok_and(|awaited| *awaited));
             woken.drain(..).for_each(Waker::wake);
             if round.is_err() {
                 self.broken.store(true, Ordering::Release);
@@ -253,14 +254,15 @@ impl Turn {
         self.relief.notify_one();
     }
 
-    /// One turn: a bounded part of the inbox, one reading of the clock, then all effects.
-    fn round(&self, seat: &mut Seat) {
+    /// One turn: a bounded part of the inbox, one reading of the clock, then all effects. Whether tasks are woken for
+    /// them: the runtime may have bound them to this worker.
+    fn round(&self, seat: &mut Seat) -> bool {
         self.take(seat);
         if self.broken.load(Ordering::Acquire) {
             seat.inputs.clear();
         }
         if seat.inputs.is_empty() {
-            return;
+            return false;
         }
         let now = self.clock.now();
         self.began
@@ -268,10 +270,11 @@ impl Turn {
         let mut inputs = seat.inputs.drain(..);
         seat.node.handle(now, &mut inputs, &mut seat.effects);
         drop(inputs);
-        self.release(seat);
-        self.bell.ring_at(seat.node.deadline(now));
+        let chores = self.release(seat);
+        let moved = self.bell.ring_at(seat.node.deadline(now));
         let waiting = self.inbox.lock().size;
         self.backlog.set(seat.node.backlog() + waiting);
+        chores || moved || !seat.woken.is_empty()
     }
 
     /// Moves a bounded part of the inbox to the seat, and keeps the list of mailboxes on the way.
@@ -296,21 +299,23 @@ impl Turn {
         }
     }
 
-    /// Lets the effects of a turn go, each kind in order.
-    fn release(&self, seat: &mut Seat) {
+    /// Lets the effects of a turn go, each kind in order. Whether there are chores.
+    fn release(&self, seat: &mut Seat) -> bool {
         let effects = &mut seat.effects;
         if !effects.disk.is_empty() {
             self.ask_disk(effects);
         }
         post(&mut effects.events, &seat.mailboxes, &mut seat.woken);
-        if !effects.doors.is_empty() || !effects.notices.is_empty() {
+        let chores = !effects.doors.is_empty() || !effects.notices.is_empty();
+        if chores {
             self.chores.add(&mut effects.doors, &mut effects.notices);
         }
+        chores
     }
 
     fn ask_disk(&self, effects: &mut Effects) {
         match &self.disk {
-            DiskPort::Thread(queue) => queue.push(&mut effects.disk),
+            DiskPort::Shared(queue) => queue.push(&mut effects.disk),
             DiskPort::Volatile(disk) => {
                 let mut disk = disk.lock();
                 let answers = effects.disk.drain(..).filter_map(|it| disk.execute(it));
@@ -320,6 +325,18 @@ impl Turn {
                     inbox.push_front(Entry::Input(Input::Disk(answer)));
                 }
             }
+        }
+    }
+
+    /// Sees to what the turn has asked of the disk, after letting go of the node. What this worker carries out itself
+    /// is answered in the next turn, most likely its own.
+    fn serve_disk(&self, awaited: bool) {
+        if let DiskPort::Shared(queue) = &self.disk {
+            queue.serve(awaited, |completions| {
+                let mut inbox = self.inbox.lock();
+                let entries = completions.into_iter().map(Input::Disk).map(Entry::Input);
+                entries.for_each(|entry| inbox.push_back(entry));
+            });
         }
     }
 
@@ -385,12 +402,15 @@ impl Default for Bell {
 }
 
 impl Bell {
-    fn ring_at(&self, deadline: Option<Instant>) {
+    /// Whether the timer is disturbed.
+    fn ring_at(&self, deadline: Option<Instant>) -> bool {
         let wanted = deadline.map_or(u64::MAX, Instant::as_nanos);
         self.wanted.store(wanted, Ordering::SeqCst);
-        if wanted < self.awaited.load(Ordering::SeqCst) {
+        let earlier = wanted < self.awaited.load(Ordering::SeqCst);
+        if earlier {
             self.moved.notify_one();
         }
+        earlier
     }
 
     /// What the timer is to sleep towards.

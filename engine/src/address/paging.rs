@@ -366,16 +366,3 @@ impl Engine {
         }
     }
 }
-
-/// The message as a page of this address has it.
-#[derive(Clone, Debug)]
-pub(crate) struct PagedTo {
-    /// Where it goes.
-    pub place: PagePlace,
-    /// The address.
-    pub address: AddressId,
-    /// Durable queues it is for, if it is durable.
-    pub logged: smallvec::SmallVec<[QueueId; 1]>,
-    /// Other queues it is for.
-    pub volatile: smallvec::SmallVec<[QueueId; 1]>,
-}

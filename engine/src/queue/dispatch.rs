@@ -232,7 +232,7 @@ impl Queue {
     }
 }
 
-fn is_ready(entries: &rustc_hash::FxHashMap<MessageId, super::Entry>, id: MessageId) -> bool {
+fn is_ready(entries: &crate::id::MessageMap<super::Entry>, id: MessageId) -> bool {
     let entry = entries.get(&id);
     entry.is_some_and(|entry| entry.place == Place::Ready)
 }

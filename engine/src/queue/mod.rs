@@ -3,7 +3,10 @@
 
 pub mod consumer;
 pub mod dispatch;
+mod intake;
+pub mod options;
 pub mod page_cursor;
+mod page_damage;
 mod page_in;
 pub mod ready;
 mod redelivery;
@@ -13,69 +16,16 @@ mod subscribe;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use crate::address::routing_type::RoutingType;
-use crate::id::{AddressId, ConnectionId, MessageId, QueueId};
+use crate::id::{AddressId, ConnectionId, MessageId, MessageMap, QueueId};
 use crate::message::Message;
 use crate::selector::Selector;
 use crate::storage::record::{PagePlace, QueueRecord};
 use consumer::{Consumer, ConsumerKey};
+pub use options::QueueOptions;
 use page_cursor::PageCursor;
 use ready::Ready;
 use settle::Departure;
-
-/// What an operator or a client may choose about a queue beyond its name, filter and routing type.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct QueueOptions {
-    /// Consumers it may have at once; `None`: any number.
-    pub max_consumers: Option<u32>,
-    /// Emptied when the last consumer leaves.
-    pub purge_on_no_consumers: bool,
-    /// Takes messages at all.
-    pub enabled: bool,
-}
-
-impl Default for QueueOptions {
-    fn default() -> Self {
-        Self {
-            max_consumers: None,
-            purge_on_no_consumers: false,
-            enabled: true,
-        }
-    }
-}
-
-impl QueueOptions {
-    /// As name and value, for the log; only what differs from the default.
-    pub fn to_record(self) -> Vec<(Arc<str>, Arc<str>)> {
-        let mut options: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-        if !self.enabled {
-            options.push(("enabled".into(), "false".into()));
-        }
-        if let Some(max) = self.max_consumers {
-            options.push(("max-consumers".into(), max.to_string().into()));
-        }
-        if self.purge_on_no_consumers {
-            options.push(("purge-on-no-consumers".into(), "true".into()));
-        }
-        options
-    }
-
-    /// Back from the log; names of a later version are left out.
-    pub fn from_record(record: &[(Arc<str>, Arc<str>)]) -> Self {
-        let mut options = Self::default();
-        for (name, value) in record {
-            match &**name {
-                "enabled" => options.enabled = &**value == "true",
-                "max-consumers" => options.max_consumers = value.parse().ok(),
-                "purge-on-no-consumers" => options.purge_on_no_consumers = &**value == "true",
-                _ => {}
-            }
-        }
-        options
-    }
-}
 
 /// Where a message is in its life on a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -175,7 +125,7 @@ pub struct Queue {
     /// Per priority level: no consumer has looked past this id.
     scanned_max: [MessageId; 10],
     last_served: Option<ConsumerKey>,
-    entries: FxHashMap<MessageId, Entry>,
+    entries: MessageMap<Entry>,
     ready: Ready,
     expiring: BTreeSet<(u64, MessageId)>,
     scheduled: BTreeSet<(u64, MessageId)>,
@@ -207,7 +157,7 @@ impl Queue {
             choosy: BTreeSet::new(),
             scanned_max: Default::default(),
             last_served: None,
-            entries: FxHashMap::default(),
+            entries: MessageMap::default(),
             ready: Ready::default(),
             expiring: BTreeSet::new(),
             scheduled: BTreeSet::new(),

@@ -6,17 +6,16 @@
 //! time (`Due`). While the memory is full of what nobody takes who has credit, those who choose look further ahead
 //! (`Search`), each from where it has looked already, so that none of them waits for the others.
 
+use std::collections::btree_map::Entry;
+
 use bytes::Bytes;
 
 use super::page_cursor::{Place, Purpose};
-use crate::address::ledger::Ledger;
 use crate::address::pages::Page;
 use crate::engine::{Engine, Turn, Unit};
-use crate::id::{AddressId, MessageId, PageId, QueueId};
-use crate::message::Message;
-use crate::notice::Notice;
-use crate::storage::page::{Entries, Entry};
-use crate::storage::record::{LastAddress, Mark, MessageRecord, PagePlace, Record};
+use crate::id::{MessageId, PageId, QueueId};
+use crate::storage::page::Entries;
+use crate::storage::record::{LastAddress, MessageRecord, Record};
 use crate::storage::request::{PageRequest, Request};
 
 /// Bytes read at once, unless a message is larger.
@@ -29,26 +28,24 @@ const READS: usize = 8;
 const PORTION: usize = 512;
 /// Bytes of pages a queue may have in memory while all addresses together are full.
 const PRESSED: u64 = 256 * 1024;
-/// How long what is due waits for room, in milliseconds.
-const RETRY: u64 = 1_000;
 
 /// Something read from a page.
-struct Found {
-    index: u32,
+pub(super) struct Found {
+    pub index: u32,
     /// Where in the file, if it comes from there.
-    offset: Option<u64>,
-    record: MessageRecord,
+    pub offset: Option<u64>,
+    pub record: MessageRecord,
 }
 
 /// What is being looked at, for which queue and why.
 #[derive(Clone, Copy)]
-struct Look {
-    queue: QueueId,
-    purpose: Purpose,
+pub(super) struct Look {
+    pub queue: QueueId,
+    pub purpose: Purpose,
     /// From where on.
-    from: Place,
+    pub from: Place,
     /// The time, ms since 1970.
-    wall: u64,
+    pub wall: u64,
 }
 
 impl Engine {
@@ -162,7 +159,7 @@ impl Engine {
     }
 
     /// Whether a queue may take more from pages into memory; `times` the usual.
-    fn has_room(&self, id: QueueId, times: u64) -> bool {
+    pub(super) fn has_room(&self, id: QueueId, times: u64) -> bool {
         self.room(id, times) > 0
     }
 
@@ -183,7 +180,7 @@ impl Engine {
     }
 
     /// Bytes and messages that a queue may have from pages in memory.
-    fn window(&self, id: QueueId) -> (u64, u64) {
+    pub(super) fn window(&self, id: QueueId) -> (u64, u64) {
         let queue = self.state.queues.get(id);
         let address = queue.and_then(|queue| self.state.addresses.get(queue.address_id()));
         let Some(settings) = address.map(|address| &address.settings) else {
@@ -367,7 +364,7 @@ impl Engine {
     }
 
     /// The read under way for the queue has ended; where it was meant to begin.
-    fn end_read(&mut self, id: QueueId, purpose: Purpose) -> Option<Place> {
+    pub(super) fn end_read(&mut self, id: QueueId, purpose: Purpose) -> Option<Place> {
         let queue = self.state.queues.get_mut(id)?;
         queue.cursor.reading = None;
         Some(match purpose {
@@ -377,145 +374,8 @@ impl Engine {
         })
     }
 
-    /// Whether a message in a page is worth a copy of its own in memory.
-    fn is_worth_a_copy(&self, look: Look, entry: &Entry<'_>, addresses: &mut LastAddress) -> bool {
-        look.purpose != Purpose::Search
-            || entry
-                .decode_shared(addresses)
-                .is_some_and(|record| self.is_sought(look, &record.message))
-    }
-
-    fn is_sought(&self, look: Look, message: &Message) -> bool {
-        let queue = self.state.queues.get(look.queue);
-        queue.is_some_and(|queue| queue.is_sought(message, look.from))
-    }
-
-    /// A queue takes messages of a page into memory. Where it stopped, if it has no room for all.
-    fn take_in(&mut self, look: Look, found: Vec<Found>, turn: &mut Turn<'_>) -> Option<Place> {
-        let times = if look.purpose == Purpose::Next { 1 } else { 2 };
-        for Found {
-            index,
-            offset,
-            record,
-        } in found
-        {
-            let place = PagePlace {
-                page: look.from.page,
-                index,
-            };
-            let message = &record.message;
-            let Some(mark) = self.mark_of_absent(look.queue, place, message.id) else {
-                continue;
-            };
-            if !self.is_for_now(look, place, message, mark) {
-                continue;
-            }
-            if !message.is_expired(look.wall) && !self.has_room(look.queue, times) {
-                if look.purpose == Purpose::Due {
-                    self.leave_until(look.queue, place.page, look.wall + RETRY);
-                    continue;
-                }
-                return Some(Place {
-                    page: place.page,
-                    index,
-                    offset: offset.unwrap_or(look.from.offset),
-                });
-            }
-            self.take_one(look.queue, place, &record, mark, turn);
-        }
-        None
-    }
-
-    /// What is remembered of a message that is left for the queue and not in its memory.
-    fn mark_of_absent(&self, id: QueueId, place: PagePlace, message: MessageId) -> Option<Mark> {
-        let share = self.state.pages.get(place.page)?.share(id)?;
-        let absent = self.state.queues.get(id)?.entry(message).is_none();
-        let left = share.pending.contains(place.index) && absent;
-        left.then(|| share.marks.get(&place.index).copied().unwrap_or_default())
-    }
-
-    /// Whether a message is to be taken now; one whose time has not come is left behind.
-    fn is_for_now(&mut self, look: Look, place: PagePlace, message: &Message, mark: Mark) -> bool {
-        if message.is_expired(look.wall) {
-            return true;
-        }
-        match look.purpose {
-            Purpose::Due => self.is_due(look, place, message, mark),
-            Purpose::Search if !self.is_sought(look, message) => false,
-            Purpose::Search | Purpose::Next => {
-                let now = mark.scheduled <= look.wall || self.has_room_to_wait(look.queue);
-                if !now {
-                    self.leave_behind(look.queue, place.page, message, mark);
-                }
-                now
-            }
-        }
-    }
-
-    fn take_one(
-        &mut self,
-        id: QueueId,
-        place: PagePlace,
-        record: &MessageRecord,
-        mark: Mark,
-        turn: &mut Turn<'_>,
-    ) {
-        let message = record.message.id;
-        self.release_after(id, message, turn);
-        self.state
-            .put_on(id, &record.message, mark.count, mark.scheduled);
-        if let Some(queue) = self.state.queues.get_mut(id) {
-            queue.mark_paged(message, place);
-            // It was counted when it came.
-            queue.counters.added -= 1;
-        }
-        if record.message.is_expired(turn.now.wall) {
-            self.expired.push((id, message));
-        } else {
-            self.make_ready(id, message, turn.now);
-        }
-    }
-
-    /// Whether a message that was left behind has to be dealt with now; one that reading in order has not come to only
-    /// if it has expired.
-    fn is_due(&mut self, look: Look, place: PagePlace, message: &Message, mark: Mark) -> bool {
-        let queue = self.state.queues.get(look.queue);
-        let next = queue.map_or_else(Place::default, |queue| queue.cursor.next);
-        let come_to = (place.page, place.index) < (next.page, next.index);
-        if come_to && mark.scheduled <= look.wall {
-            return true;
-        }
-        let scheduled = if come_to { mark.scheduled } else { 0 };
-        let mark = Mark { scheduled, ..mark };
-        self.leave_behind(look.queue, place.page, message, mark);
-        false
-    }
-
-    /// A message stays in its page until it is to be delivered or expires.
-    fn leave_behind(&mut self, id: QueueId, page: PageId, message: &Message, mark: Mark) {
-        let times = [mark.scheduled, message.expiration].into_iter();
-        if let Some(at) = times.filter(|at| *at != 0).min() {
-            self.leave_until(id, page, at);
-        }
-    }
-
-    fn leave_until(&mut self, id: QueueId, page: PageId, at: u64) {
-        if let Some(queue) = self.state.queues.get_mut(id) {
-            queue.cursor.leave_behind(page, at);
-        }
-        self.set_alarm(id);
-    }
-
-    /// Messages that wait for their time take at most half of the room.
-    fn has_room_to_wait(&self, id: QueueId) -> bool {
-        let queue = self.state.queues.get(id);
-        let in_memory = queue.map_or_else(Ledger::default, |queue| queue.cursor.in_memory);
-        let (bytes, messages) = self.window(id);
-        in_memory.bytes < bytes / 2 && in_memory.messages < messages / 2
-    }
-
     /// Reading goes on there.
-    fn advance(&mut self, look: Look, to: Place) {
+    pub(super) fn advance(&mut self, look: Look, to: Place) {
         let ends = self.page_ends(to);
         let Some(queue) = self.state.queues.get_mut(look.queue) else {
             return;
@@ -537,138 +397,6 @@ impl Engine {
         page.is_none_or(|page| place.index >= page.visible())
     }
 
-    /// Messages that came after those in pages, and not later than this one, may be delivered.
-    fn release_after(&mut self, id: QueueId, message: MessageId, turn: &mut Turn<'_>) {
-        let Some(queue) = self.state.queues.get_mut(id) else {
-            return;
-        };
-        if queue.cursor.after.is_empty() {
-            return;
-        }
-        let later = queue.cursor.after.split_off(&message);
-        let now = std::mem::replace(&mut queue.cursor.after, later);
-        for message in now {
-            self.make_ready(id, message, turn.now);
-        }
-    }
-
-    /// Messages of a page that cannot be read are given up: said once for each page, and the file is kept.
-    fn lose(
-        &mut self,
-        id: QueueId,
-        page_id: PageId,
-        lost: &[u32],
-        what: Option<String>,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(page) = self.state.pages.get_mut(page_id) else {
-            return;
-        };
-        let share = page.share(id);
-        let pending = |index: &&u32| share.is_some_and(|share| share.pending.contains(**index));
-        let lost: Vec<u32> = lost.iter().filter(pending).copied().collect();
-        let first = !page.damaged && (what.is_some() || !lost.is_empty());
-        let address = page.address;
-        page.damaged |= first;
-        if first {
-            turn.storage
-                .ask(Request::Page(PageRequest::SetAside(page_id)));
-        }
-        if first || !lost.is_empty() {
-            let what = what.unwrap_or_else(|| "messages are missing".to_owned());
-            self.say_damaged(address, page_id, what, lost.len() as u64, turn);
-        }
-        let mut unit = Unit::new();
-        for index in lost {
-            let place = PagePlace {
-                page: page_id,
-                index,
-            };
-            self.acknowledge_in_page(id, place, MessageId(0), &mut unit, turn);
-        }
-        self.commit(None, &unit, false, turn);
-    }
-
-    fn say_damaged(
-        &mut self,
-        address: AddressId,
-        page: PageId,
-        what: String,
-        lost: u64,
-        turn: &mut Turn<'_>,
-    ) {
-        let address = self.state.addresses.get(address);
-        let address = address.map_or_else(|| "".into(), |address| address.record.name.clone());
-        turn.notices.push(Notice::PageDamaged {
-            address,
-            page,
-            what,
-            lost,
-        });
-    }
-
-    /// A page's file cannot be read at all.
-    pub(crate) fn page_unreadable(
-        &mut self,
-        page_id: PageId,
-        offset: u64,
-        why: &str,
-        turn: &mut Turn<'_>,
-    ) {
-        let readers = self.page_work.reads.remove(&(page_id, offset));
-        for (id, purpose) in readers.unwrap_or_default() {
-            let place = self.end_read(id, purpose);
-            self.page_work.wanting.insert(id);
-            let Some(page) = self.state.pages.get(page_id) else {
-                continue;
-            };
-            let from = place.map_or(0, |place| place.index);
-            let (end, in_file) = (page.visible(), page.in_file);
-            let lost: Vec<u32> = (from..in_file.min(end)).collect();
-            self.lose(id, page_id, &lost, Some(why.to_owned()), turn);
-            let to = Place {
-                page: page_id,
-                index: in_file.min(end),
-                offset,
-            };
-            let look = Look {
-                queue: id,
-                purpose,
-                from: place.unwrap_or_default(),
-                wall: turn.now.wall,
-            };
-            self.advance(look, to);
-        }
-        self.page_work.wanting.append(&mut self.page_work.waiting);
-    }
-
-    /// Takes a message of a page off a queue: by a record if the log knows of it, else at once.
-    pub(crate) fn acknowledge_in_page(
-        &mut self,
-        queue: QueueId,
-        place: PagePlace,
-        message: MessageId,
-        unit: &mut Unit,
-        turn: &mut Turn<'_>,
-    ) {
-        let durable = self
-            .state
-            .queues
-            .get(queue)
-            .is_some_and(|queue| queue.durable);
-        let page = self.state.pages.get(place.page);
-        if durable && page.is_some_and(|page| page.is_durable(place.index)) {
-            unit.push(Record::PageAcknowledge {
-                queue,
-                place,
-                message,
-            });
-        } else {
-            let live = turn.storage.live();
-            self.state.acknowledge_paged(queue, place, message, live);
-        }
-    }
-
     /// Messages in pages that expire are dealt with without waiting to be consumed.
     pub(crate) fn scan_expired_pages(&mut self, wall: u64) {
         let expired = |page: &Page| page.expires != 0 && page.expires <= wall;
@@ -680,8 +408,8 @@ impl Engine {
             let Some(of) = self.state.queues.get_mut(queue) else {
                 continue;
             };
-            if !of.cursor.behind.contains_key(&page) {
-                of.cursor.behind.insert(page, wall);
+            if let Entry::Vacant(unknown) = of.cursor.behind.entry(page) {
+                unknown.insert(wall);
                 self.page_work.wanting.insert(queue);
             }
         }

@@ -5,7 +5,7 @@ use crate::command::{Outcome, Settle};
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
 use crate::id::{ConnectionId, ConsumerId, MessageId, QueueId};
-use crate::storage::record::Record;
+use crate::storage::record::{PagePlace, Record};
 use crate::transaction::Operation;
 
 /// Why a message leaves a queue for good: Artemis counts each apart (`MessagesAcknowledged`, `MessagesExpired`,
@@ -163,6 +163,33 @@ impl Engine {
             });
         } else {
             self.state.take_off(queue_id, message);
+        }
+    }
+
+    /// Takes a message of a page off a queue: by a record if the log knows of it, else at once.
+    pub(crate) fn acknowledge_in_page(
+        &mut self,
+        queue: QueueId,
+        place: PagePlace,
+        message: MessageId,
+        unit: &mut Unit,
+        turn: &mut Turn<'_>,
+    ) {
+        let durable = self
+            .state
+            .queues
+            .get(queue)
+            .is_some_and(|queue| queue.durable);
+        let page = self.state.pages.get(place.page);
+        if durable && page.is_some_and(|page| page.is_durable(place.index)) {
+            unit.push(Record::PageAcknowledge {
+                queue,
+                place,
+                message,
+            });
+        } else {
+            let live = turn.storage.live();
+            self.state.acknowledge_paged(queue, place, message, live);
         }
     }
 

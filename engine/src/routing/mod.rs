@@ -2,7 +2,10 @@
 //! From a message and an address to places on queues (Artemis's post office).
 
 pub mod duplicate_id_cache;
+mod routed;
 pub mod wildcard;
+
+pub(crate) use routed::Routed;
 
 use std::sync::Arc;
 
@@ -11,40 +14,23 @@ use smallvec::SmallVec;
 
 use crate::address::full_policy::Verdict;
 use crate::address::name::split_fqqn;
-use crate::address::paging::PagedTo;
 use crate::address::routing_type::RoutingType;
 use crate::address::settings::AddressSettings;
 use crate::command::Send;
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
-use crate::gate::Held;
 use crate::id::{AddressId, ConnectionId, MessageId, QueueId, SessionId};
 use crate::message::Message;
 use crate::message::properties::{self, Value};
 use crate::notice::Notice;
 use crate::security::permissions::Permission;
-use crate::storage::Position;
-use crate::storage::record::{DuplicateIdRecord, MessageRecord, PagedRecord, Record, Route};
+use crate::storage::record::{DuplicateIdRecord, Record};
 
 /// Where a message is to go: an address, and with an FQQN one queue of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub address: AddressId,
     pub queue: Option<QueueId>,
-}
-
-/// A message with its id and the queues it goes to; nothing has changed yet.
-#[derive(Debug)]
-pub(crate) struct Routed {
-    pub message: Arc<Message>,
-    /// Queues on which it stands in the log.
-    pub logged: SmallVec<[QueueId; 1]>,
-    /// Queues on which it does not.
-    pub volatile: SmallVec<[QueueId; 1]>,
-    /// Pages in which it stands for other queues.
-    pub paged: SmallVec<[PagedTo; 1]>,
-    pub scheduled: u64,
-    pub duplicate: Option<DuplicateIdRecord>,
 }
 
 impl Engine {
@@ -267,7 +253,7 @@ impl Engine {
         };
         let (mut logged, mut volatile): (SmallVec<_>, SmallVec<_>) =
             queues.into_iter().partition(logs);
-        let paged = self.to_pages(&mut logged, &mut volatile, turn);
+        let paged = self.take_paged(&mut logged, &mut volatile, turn);
         Routed {
             message: Arc::new(message),
             logged,
@@ -276,47 +262,6 @@ impl Engine {
             scheduled,
             duplicate,
         }
-    }
-
-    /// Takes from a message's queues those whose address pages: a place in a page for each such address.
-    fn to_pages(
-        &mut self,
-        logged: &mut SmallVec<[QueueId; 1]>,
-        volatile: &mut SmallVec<[QueueId; 1]>,
-        turn: &mut Turn<'_>,
-    ) -> SmallVec<[PagedTo; 1]> {
-        let mut addresses: SmallVec<[AddressId; 2]> = SmallVec::new();
-        for queue in logged.iter().chain(volatile.iter()) {
-            let address = self
-                .state
-                .queues
-                .get(*queue)
-                .map(|queue| queue.address_id());
-            addresses.extend(address.filter(|address| !addresses.contains(address)));
-        }
-        let mut paged = SmallVec::new();
-        for address in addresses {
-            let Some(place) = self.page_for(address, turn) else {
-                continue;
-            };
-            let queues = &self.state.queues;
-            let elsewhere = |id: &QueueId| {
-                let queue = queues.get(*id);
-                queue.is_none_or(|queue| queue.address_id() != address)
-            };
-            let take = |from: &mut SmallVec<[QueueId; 1]>| {
-                let (left, taken) = from.drain(..).partition(elsewhere);
-                *from = left;
-                taken
-            };
-            paged.push(PagedTo {
-                place,
-                address,
-                logged: take(logged),
-                volatile: take(volatile),
-            });
-        }
-        paged
     }
 
     /// The queues for a message: every multicast queue that wants it, and one anycast queue that does, in turn.
@@ -401,33 +346,6 @@ impl Engine {
         }
     }
 
-    /// After its record is in the log: puts a message into a page for the queues that the log says nothing of, and lets
-    /// it be seen when `position` is durable.
-    fn put_in_page(
-        &mut self,
-        from: Option<ConnectionId>,
-        routed: &Routed,
-        paged: &PagedTo,
-        position: Position,
-        turn: &mut Turn<'_>,
-    ) {
-        let (place, address) = (paged.place, paged.address);
-        if !paged.volatile.is_empty() {
-            let routes = routed.routes(&paged.volatile);
-            self.state
-                .pages
-                .put(place, address, &routed.message, &routes, false);
-        }
-        let visible = self.gate.is_open(position);
-        self.arrive_in_page(place, visible, turn);
-        if !visible {
-            let until = self.gate.hold(position, Held::Paged(place.page));
-            if let Some(from) = from {
-                self.wait_for(from, until);
-            }
-        }
-    }
-
     /// Remembers a duplicate id for as long as the broker runs (`persist-id-cache` is false).
     fn remember_duplicate(&mut self, message: &Message, id: Bytes, turn: &mut Turn<'_>) {
         let address = address_of(message).into();
@@ -449,43 +367,6 @@ impl Engine {
                 address: address.record.name.clone(),
             });
         }
-    }
-}
-
-impl Routed {
-    /// Appends the records that make it durable.
-    pub fn records(&self, unit: &mut Unit) {
-        if let Some(duplicate) = &self.duplicate {
-            unit.push(Record::DuplicateId(duplicate.clone()));
-        }
-        let record = |queues: &[QueueId]| MessageRecord {
-            message: self.message.clone(),
-            routes: self.routes(queues),
-        };
-        if !self.logged.is_empty() {
-            unit.push(Record::Message(record(&self.logged)));
-        }
-        for paged in self.paged.iter().filter(|paged| !paged.logged.is_empty()) {
-            unit.push(Record::Paged(PagedRecord {
-                place: paged.place,
-                address: paged.address,
-                message: record(&paged.logged),
-            }));
-        }
-    }
-
-    /// Whether any queue takes it.
-    pub fn reaches_a_queue(&self) -> bool {
-        !(self.logged.is_empty() && self.volatile.is_empty() && self.paged.is_empty())
-    }
-
-    fn routes(&self, queues: &[QueueId]) -> SmallVec<[Route; 1]> {
-        let route = |queue: &QueueId| Route {
-            queue: *queue,
-            count: 0,
-            scheduled: self.scheduled,
-        };
-        queues.iter().map(route).collect()
     }
 }
 

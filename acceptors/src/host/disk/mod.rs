@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The real disk under the storage: carries out the engine's requests on files.
 //!
-//! [`Disk`] is the synchronous core of the journal; [`group_commit`] gives it a thread and company. Pages and large
-//! messages go to [`bulk`], beside it. The same table of expectations ([`contract`]) is run against this disk and the
-//! simulated one.
+//! [`Disk`] is the synchronous core of the journal; [`group_commit`] says which thread carries requests out on it, and
+//! when. Pages and large messages go to [`bulk`], beside it. The same table of expectations ([`contract`]) is run against
+//! this disk and the simulated one.
 //!
 //! Names in the journal directory: `hind-data-<segment>.hjn`, `hind-pool-<n>.tmp`, `node.state`.
 
 pub mod bulk;
 pub mod contract;
+mod doomed;
 pub mod file_pool;
 pub mod folder;
 mod foreign;
 pub mod group_commit;
+mod idle;
+pub mod pace;
 pub mod volatile;
 
 use std::collections::{BTreeMap, VecDeque};

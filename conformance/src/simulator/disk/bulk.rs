@@ -3,7 +3,7 @@
 //! among themselves, one at a time, and beside the journal's.
 //!
 //! It promises no more than the real one: until a file is sealed a power loss leaves of it what it likes, its name
-//! included; a deleted file may be back, and one that was set aside may have its old name again.
+//! included; a deleted file may be back, whatever is in it, and one that was set aside may have its old name again.
 
 mod deed;
 
@@ -447,7 +447,11 @@ impl Bulk {
                 Change::Created(name) => {
                     self.files.remove(&name);
                 }
-                Change::Deleted(name, entry) => {
+                Change::Deleted(name, mut entry) => {
+                    if self.random.chance(50) {
+                        // Another page has been written over it.
+                        entry.file = File::new(vec![0xee; small(entry.file.len())]);
+                    }
                     self.files.insert(name, entry);
                 }
                 Change::SetAside(name) => {

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
-
 use super::super::record::Key;
 use super::super::request::Segment;
 use super::head::generation;
-use crate::id::MessageId;
+use crate::id::MessageMap;
 
 /// Where a key's latest record stands, and how large it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +20,7 @@ pub(super) struct Home {
 /// *Invariants*: all homes are within 2³² segments below `newest`, so that the low bits of a number tell the segment.
 #[derive(Debug, Default)]
 pub(super) struct Homes {
-    messages: FxHashMap<MessageId, Packed>,
+    messages: MessageMap<Packed>,
     others: BTreeMap<Key, Packed>,
     newest: Segment,
 }
@@ -80,6 +78,7 @@ impl Homes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::MessageId;
 
     #[test]
     fn segments_come_back_whole_where_their_low_bits_turn_over() {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::record::{LastAddress, Record, kind};
+use super::super::record::{Neighbours, Record, kind};
 use super::super::request::Segment;
 use super::super::{Branch, Position};
 use super::Storage;
@@ -24,7 +24,7 @@ pub struct Replay {
     to_read: VecDeque<Segment>,
     last_segment: Segment,
     live: Liveness,
-    addresses: LastAddress,
+    near: Neighbours,
     /// The position that the next record must have; 0 = no header has been read.
     next: Position,
     branch: Option<Branch>,
@@ -99,7 +99,7 @@ impl Replay {
             last_segment: segments.last().copied().unwrap_or_default(),
             to_read: segments.into(),
             live: Liveness::default(),
-            addresses: LastAddress::default(),
+            near: Neighbours::default(),
             next: Position(0),
             branch: None,
             unit: Unit::default(),
@@ -240,7 +240,7 @@ impl Replay {
             };
             let size = record_size(head.payload);
             if counts {
-                let record = Record::decode(head.kind, payload, &mut self.addresses)
+                let record = Record::decode(head.kind, payload, &mut self.near)
                     .filter(|record| self.is_consistent(&head, record))
                     .ok_or_else(|| {
                         self.damaged(segment, offset, "a record of a form that is not known")

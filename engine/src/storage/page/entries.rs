@@ -191,7 +191,7 @@ impl<'a> Iterator for Entries<'a> {
 impl Entry<'_> {
     /// The message, with copies of what it keeps; `None` if the payload is malformed although its checksum is right.
     pub fn decode(&self, addresses: &mut LastAddress) -> Option<MessageRecord> {
-        MessageRecord::decode(Reader(self.payload), addresses)
+        MessageRecord::decode_keeping(Reader(self.payload), addresses, Bytes::copy_from_slice)
     }
 
     /// The message, whose body and properties are parts of the chunk and keep it in memory; `None` as above.

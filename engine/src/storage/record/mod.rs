@@ -18,6 +18,7 @@ mod tests;
 pub use binding::{AddressRecord, QueueRecord};
 pub use branch::BranchStart;
 pub use duplicate_id::DuplicateIdRecord;
+pub(crate) use message::Neighbours;
 pub use message::{LastAddress, MessageRecord, Route};
 pub use page::{Mark, PagePlace, PageRecord, PagedRecord, Share};
 
@@ -273,15 +274,15 @@ impl Record {
     }
 
     /// Reads a payload back; `None` if it is malformed or of no known kind. Never keeps a slice of `payload`.
-    pub(crate) fn decode(kind: u8, payload: &[u8], addresses: &mut LastAddress) -> Option<Self> {
+    pub(crate) fn decode(kind: u8, payload: &[u8], near: &mut Neighbours) -> Option<Self> {
         let from = Reader(payload);
         Some(match kind {
             kind::BRANCH => Self::Branch(BranchStart::decode(from)?),
-            kind::MESSAGE => Self::Message(MessageRecord::decode(from, addresses)?),
+            kind::MESSAGE => Self::Message(MessageRecord::decode(from, near)?),
             kind::DUPLICATE_ID => Self::DuplicateId(DuplicateIdRecord::decode(from)?),
             kind::ADDRESS => Self::Address(AddressRecord::decode(from)?),
             kind::QUEUE => Self::Queue(QueueRecord::decode(from)?),
-            kind::PAGED => Self::Paged(PagedRecord::decode(from, addresses)?),
+            kind::PAGED => Self::Paged(PagedRecord::decode(from, near)?),
             kind::PAGE => Self::Page(PageRecord::decode(from)?),
             _ => return Self::decode_numbers(kind, from),
         })

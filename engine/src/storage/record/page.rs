@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::super::layout::{Reader, Sink};
-use super::message::{LastAddress, MessageRecord};
+use super::message::{MessageRecord, Neighbours};
 use crate::id::{AddressId, LargeId, MessageId, PageId, QueueId};
 use crate::index_set::IndexSet;
 
@@ -49,11 +49,11 @@ impl PagedRecord {
         self.message.encode_envelope(out);
     }
 
-    pub(super) fn decode(mut from: Reader<'_>, addresses: &mut LastAddress) -> Option<Self> {
+    pub(super) fn decode(mut from: Reader<'_>, near: &mut Neighbours) -> Option<Self> {
         Some(Self {
             place: PagePlace::decode(&mut from)?,
             address: AddressId(from.u64()?),
-            message: MessageRecord::decode(from, addresses)?,
+            message: MessageRecord::decode(from, near)?,
         })
     }
 }

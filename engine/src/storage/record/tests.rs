@@ -123,7 +123,7 @@ fn encode(record: &Record) -> BytesMut {
 }
 
 fn decode(kind: u8, payload: &[u8]) -> Option<Record> {
-    Record::decode(kind, payload, &mut LastAddress::default())
+    Record::decode(kind, payload, &mut Neighbours::default())
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn every_changed_byte_is_refused_or_means_something_else() {
 
 #[test]
 fn neighbours_share_the_text_of_their_address() {
-    let mut addresses = LastAddress::default();
+    let mut addresses = Neighbours::default();
     let payload = encode(&messages()[1]);
     let mut read = || match Record::decode(kind::MESSAGE, &payload, &mut addresses) {
         Some(Record::Message(record)) => Arc::clone(&record.message.address),
