@@ -16,6 +16,7 @@ use hind_engine::message::{Kind, Message};
 use hind_engine::notice::Notice;
 use hind_engine::queue::Counters;
 use hind_engine::security::user::Identity;
+use hind_engine::storage::Content;
 use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 use hind_engine::time::{Instant, Now};
 use hind_ha::effect::{Door, Effects};
@@ -116,7 +117,8 @@ impl Broker {
             Request::ReadState => Completion::State(self.state.clone()),
             Request::ListSegments => Completion::Segments(self.files.keys().copied().collect()),
             Request::ReadSegment(segment) => {
-                Completion::Segment(segment, Bytes::from(self.files[&segment].clone()))
+                let bytes = Bytes::from(self.files[&segment].clone());
+                Completion::Segment(segment, Content::of(segment, bytes))
             }
             Request::SyncAll => Completion::Synced,
         };
