@@ -11,6 +11,8 @@ use hind_config::acceptors::{Acceptor, Protocol as Word};
 use hind_config::{Position, Settings};
 use hind_ha::{Node, Seed};
 
+use crate::global_max_size::GlobalMaxSize;
+use crate::host::disk_fill::Fullest;
 use crate::host::entropy;
 use crate::host::login::Authenticator;
 use crate::host::turn::Brain;
@@ -69,7 +71,11 @@ pub fn options(
     options.modules = vec![("hind-stomp".to_owned(), "STOMP".to_owned())];
     options.directories = directories(settings, instance);
     options.journal = settings.persistence_enabled.then(|| journal(settings));
+    options.start_lines = GlobalMaxSize::of(settings).lines();
     options.disk_scan_period = settings.limits.disk_scan_period;
+    if settings.limits.min_disk_free.is_some() {
+        options.fullest_disk = Fullest::LeastFree;
+    }
     options.signals = true;
     options.lock_patience = Duration::from_secs(10);
     options.login.cache_size =
@@ -84,7 +90,9 @@ pub fn options(
 /// The system gives no randomness.
 pub fn node(settings: &Settings) -> io::Result<Box<dyn Brain>> {
     let seed = Seed(entropy::node_seed()?);
-    Ok(Box::new(Node::new(settings.node(), seed)))
+    let mut node = settings.node();
+    node.engine.global_max_bytes = GlobalMaxSize::of(settings).bytes;
+    Ok(Box::new(Node::new(node, seed)))
 }
 
 fn directories(settings: &Settings, instance: &Path) -> Directories {

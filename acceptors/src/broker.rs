@@ -23,6 +23,7 @@ use crate::host::backlog::Backlog;
 use crate::host::chores::Chores;
 use crate::host::clock::Clock;
 use crate::host::disk::Disk;
+use crate::host::disk::bulk::{self, Bulk, BulkQueue};
 use crate::host::disk::group_commit::{self, DiskQueue};
 use crate::host::disk::pace::Pace;
 use crate::host::disk::volatile::VolatileDisk;
@@ -80,6 +81,7 @@ pub struct BrokerHandle {
     addresses: watch::Receiver<Vec<(String, SocketAddr)>>,
     ended: watch::Receiver<Option<Ending>>,
     disk: Option<(Arc<DiskQueue>, JoinHandle<()>)>,
+    bulk: Option<(Arc<BulkQueue>, JoinHandle<()>)>,
     stop: mpsc::UnboundedSender<()>,
     lock: Option<LockFile>,
 }
@@ -96,16 +98,17 @@ impl Broker {
         if options.signals {
             raise_descriptor_limit();
         }
-        let (lock, disk) = open_disk(&options)?;
+        let (lock, disk, bulk) = open_disks(&options)?;
         let runtime = runtime(&options)?;
         let inside = runtime.enter();
         let signals = options.signals.then(Signals::new).transpose();
         let signals = signals.map_err(failing("cannot take signals"))?;
         let pool = disk.as_ref().map(|disk| Arc::clone(disk.pool()));
-        let queue = Arc::new(disk_queue(&options));
+        let bulk_queue = Arc::new(BulkQueue::default());
+        let queue = Arc::new(disk_queue(&options).beside(Arc::clone(&bulk_queue)));
         let port = match &disk {
             Some(_) => DiskPort::Shared(Arc::clone(&queue)),
-            None => DiskPort::Volatile(Mutex::new(VolatileDisk::default())),
+            None => DiskPort::Volatile(Mutex::new(VolatileDisk::new(Arc::clone(&bulk_queue)))),
         };
         let chores = Arc::new(Chores::default());
         let house = Arc::new(house(&options, node, port, &chores));
@@ -113,6 +116,7 @@ impl Broker {
         let disk = disk
             .map(|disk| start_disk(disk, &queue, &turn, &runtime).map(|thread| (queue, thread)))
             .transpose()?;
+        let bulk = start_bulk(bulk, &bulk_queue, &turn)?;
 
         let (address_sender, addresses) = watch::channel(Vec::new());
         let (end_sender, ended) = watch::channel(None);
@@ -132,6 +136,7 @@ impl Broker {
             addresses,
             ended,
             disk,
+            bulk: Some((bulk_queue, bulk)),
             stop,
             lock,
         })
@@ -176,16 +181,21 @@ fn house(
 fn say_start(options: &BrokerOptions) {
     lines::starting(&options.directories).say();
     lines::journal(options.journal.is_some()).say();
+    options.start_lines.iter().for_each(Line::say);
     for (module, key) in &options.modules {
         lines::protocol(module, key).say();
     }
 }
 
-fn open_disk(options: &BrokerOptions) -> Result<(Option<LockFile>, Option<Disk>), StartError> {
-    let Some(journal) = &options.journal else {
-        return Ok((None, None));
-    };
+fn open_disks(
+    options: &BrokerOptions,
+) -> Result<(Option<LockFile>, Option<Disk>, Bulk), StartError> {
     let directories = &options.directories;
+    let unusable = failing("the directories for paging and large messages cannot be used");
+    let Some(journal) = &options.journal else {
+        let bulk = Bulk::temporary(directories).map_err(unusable)?;
+        return Ok((None, None, bulk));
+    };
     prepare(&directories.journal, directories.create_journal)?;
     prepare(&directories.bindings, directories.create_bindings)?;
     let lock = LockFile::lock_within(&directories.journal, options.lock_patience, |error| {
@@ -194,7 +204,10 @@ fn open_disk(options: &BrokerOptions) -> Result<(Option<LockFile>, Option<Disk>)
     .map_err(failing("the data directory cannot be locked"))?;
     let disk = Disk::open(directories, journal.clone())
         .map_err(failing("the journal cannot be opened"))?;
-    Ok((Some(lock), Some(disk)))
+    prepare(&directories.paging, true)?;
+    prepare(&directories.large_messages, directories.create_journal)?;
+    let bulk = Bulk::open(directories).map_err(unusable)?;
+    Ok((Some(lock), Some(disk), bulk))
 }
 
 fn prepare(directory: &Path, create: bool) -> Result<(), StartError> {
@@ -238,6 +251,18 @@ fn start_disk(
         // A task from outside wakes a sleeping worker, which then looks at the sockets.
         move || drop(workers.spawn(std::future::ready(()))),
     )
+    .map_err(failing("the disk thread cannot be started"))
+}
+
+fn start_bulk(
+    bulk: Bulk,
+    queue: &Arc<BulkQueue>,
+    turn: &Arc<Turn>,
+) -> Result<JoinHandle<()>, StartError> {
+    let turn = Arc::clone(turn);
+    bulk::start(bulk, Arc::clone(queue), move |completions| {
+        turn.submit_all(completions.into_iter().map(Input::Disk));
+    })
     .map_err(failing("the disk thread cannot be started"))
 }
 
@@ -288,15 +313,30 @@ impl BrokerHandle {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_secs(1));
         }
-        if let Some((queue, thread)) = self.disk.take() {
-            queue.close();
-            // A killed broker does not wait for its disk.
-            if ending != Ending::Killed && thread.join().is_err() {
-                return Ending::Failed;
-            }
+        if !self.finish_disks(ending) {
+            return Ending::Failed;
         }
         self.lock = None;
         ending
+    }
+
+    /// Ends the disk threads once they have done what is queued; whether they could. A killed broker does not wait for
+    /// them.
+    fn finish_disks(&mut self, ending: Ending) -> bool {
+        let mut threads = Vec::new();
+        if let Some((queue, thread)) = self.disk.take() {
+            queue.close();
+            threads.push(thread);
+        }
+        if let Some((queue, thread)) = self.bulk.take() {
+            queue.close();
+            threads.push(thread);
+        }
+        if ending == Ending::Killed {
+            return true;
+        }
+        let outcomes: Vec<_> = threads.into_iter().map(JoinHandle::join).collect();
+        outcomes.iter().all(Result::is_ok)
     }
 
     fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whoever looks after a running broker: doors, log lines, signals, marker files, the disk's fill, slow turns.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hind_ha::effect::Door;
-use hind_ha::input::{DiskUsage, Input, Operation};
+use hind_ha::input::{Input, Operation};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
@@ -21,7 +20,7 @@ use crate::host::lines::{self, Announcer, Line};
 use crate::host::markers::{self, Marker};
 use crate::host::signals::Signals;
 use crate::host::watchdog::{self, Watchdog};
-use crate::options::{BrokerOptions, Directories};
+use crate::options::BrokerOptions;
 
 /// Does what turns leave to be done, and looks after the process.
 #[derive(Debug)]
@@ -188,7 +187,8 @@ impl Caretaker {
         if self.options.disk_scan_period.is_none() {
             return;
         }
-        match measure(&self.options.directories) {
+        let fullest = self.options.fullest_disk;
+        match fullest.measure(&self.options.directories) {
             Ok(usage) => {
                 self.announcer.disk = Some(usage);
                 self.house.turn.submit(Input::DiskUsage(usage));
@@ -216,15 +216,6 @@ impl Caretaker {
         )
         .say();
     }
-}
-
-/// How full the disk under the journal is.
-fn measure(directories: &Directories) -> io::Result<DiskUsage> {
-    let stat = rustix::fs::statvfs(&directories.journal)?;
-    Ok(DiskUsage {
-        total: stat.f_blocks.saturating_mul(stat.f_frsize),
-        free: stat.f_bavail.saturating_mul(stat.f_frsize),
-    })
 }
 
 fn every(period: Option<Duration>) -> Option<tokio::time::Interval> {

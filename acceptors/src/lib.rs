@@ -15,5 +15,6 @@ pub mod assembly;
 pub mod broker;
 mod caretaker;
 pub mod connection;
+pub mod global_max_size;
 pub mod host;
 pub mod options;

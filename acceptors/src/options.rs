@@ -13,6 +13,8 @@ use hind_engine::id::ConnectionId;
 use hind_engine::protocol;
 use hind_engine::time::Now;
 
+use crate::host::disk_fill::Fullest;
+use crate::host::lines::Line;
 use crate::host::login::Authenticator;
 
 /// Everything the host needs to know about a broker. The node has been told its own part already.
@@ -26,6 +28,8 @@ pub struct BrokerOptions {
     pub acceptors: Vec<AcceptorOptions>,
     /// Protocols to announce at start (AMQ221043): module and key, for example `hind-stomp` and `STOMP`.
     pub modules: Vec<(String, String)>,
+    /// What else the log says at start.
+    pub start_lines: Vec<Line>,
     /// Where durable state lives.
     pub directories: Directories,
     /// How the journal is written; `None` when `persistence-enabled` is false.
@@ -38,6 +42,8 @@ pub struct BrokerOptions {
     pub kill_allowed: bool,
     /// How often the disk is measured; `None` for never.
     pub disk_scan_period: Option<Duration>,
+    /// Which of the file systems under its folders counts then.
+    pub fullest_disk: Fullest,
     /// Whether the process is the broker's own: SIGTERM and SIGINT stop it, and it takes all the file descriptors it may
     /// have.
     pub signals: bool,
@@ -61,12 +67,14 @@ impl BrokerOptions {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             acceptors: Vec::new(),
             modules: Vec::new(),
+            start_lines: Vec::new(),
             directories: Directories::default(),
             journal: None,
             lock_patience: Duration::ZERO,
             marker_directory: None,
             kill_allowed: false,
             disk_scan_period: None,
+            fullest_disk: Fullest::MostUsed,
             signals: false,
             login: LoginOptions::new(authenticator),
             workers: thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 16)),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hind_acceptors::host::disk::Disk;
+use hind_acceptors::host::disk::bulk::{Bulk, is_bulk};
 use hind_acceptors::host::disk::contract::{self, Subject};
 use hind_acceptors::host::disk::file_pool::FilePool;
 use hind_acceptors::options::{Directories, JournalOptions};
@@ -26,6 +27,8 @@ fn directories(path: &Path) -> Directories {
     Directories {
         journal: path.to_owned(),
         bindings: path.join("bindings"),
+        paging: path.join("paging"),
+        large_messages: path.join("large-messages"),
         ..Directories::default()
     }
 }
@@ -61,26 +64,34 @@ struct Real {
     directory: TempDir,
     options: JournalOptions,
     disk: Disk,
+    bulk: Bulk,
 }
 
 impl Real {
     fn new(options: JournalOptions) -> Self {
         let directory = TempDir::new().expect("a directory");
         let disk = open(directory.path(), options.clone());
+        let bulk = Bulk::open(&directories(directory.path())).expect("opens");
         Self {
             directory,
             options,
             disk,
+            bulk,
         }
     }
 }
 
 impl Subject for Real {
     fn execute(&mut self, request: Request) -> Vec<Completion> {
-        self.disk.execute(request)
+        if is_bulk(&request) {
+            self.bulk.execute(request).into_iter().collect()
+        } else {
+            self.disk.execute(request)
+        }
     }
 
     fn restart(&mut self) {
+        self.bulk = Bulk::open(&directories(self.directory.path())).expect("opens");
         self.disk = open(self.directory.path(), self.options.clone());
     }
 }

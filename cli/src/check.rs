@@ -5,6 +5,7 @@ use crate::configuration::{self, Configuration, Overrides, Remark};
 use crate::failure::{Failure, Outcome};
 use crate::instance::{self, Instance};
 use crate::{json, say};
+use hind_acceptors::global_max_size::GlobalMaxSize;
 use hind_config::{Effective, Level};
 use std::path::{Path, PathBuf};
 
@@ -91,7 +92,7 @@ impl Report {
             Ok((loaded, notes)) => Self {
                 errors: Vec::new(),
                 notes,
-                effective: loaded.settings.effective().to_vec(),
+                effective: GlobalMaxSize::of(&loaded.settings).effective(&loaded.settings),
             },
             Err(errors) => Self {
                 errors,

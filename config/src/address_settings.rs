@@ -51,7 +51,66 @@ pub(crate) fn read(
             settings.push((pattern.value.clone(), overrides));
         }
     }
+    page_limits(core, &settings, findings);
     settings
+}
+
+/// A page limit acts only together with `page-full-policy`: the one without the other is said to be ignored, unless
+/// another match may complete it.
+fn page_limits(
+    core: &Element,
+    settings: &[(String, AddressSettingsOverrides)],
+    findings: &mut Findings,
+) {
+    let limited = |settings: &AddressSettingsOverrides| {
+        settings.page_limit_bytes.flatten().is_some()
+            || settings.page_limit_messages.flatten().is_some()
+    };
+    let any_limit = settings.iter().any(|(_, settings)| limited(settings));
+    let any_policy = settings
+        .iter()
+        .any(|(_, settings)| settings.page_full_policy.flatten().is_some());
+    for setting in core
+        .all("address-settings")
+        .flat_map(|all| all.all("address-setting"))
+    {
+        if let Some((element, text)) = ignored_page_limit(setting, any_limit, any_policy)
+            && let Some(child) = setting.child(element)
+        {
+            findings.note(Level::Warn, &child.text_position, element, text);
+        }
+    }
+}
+
+/// The element of a setting that is ignored for want of another, and what is to be said of it.
+fn ignored_page_limit(
+    setting: &Element,
+    any_limit: bool,
+    any_policy: bool,
+) -> Option<(&'static str, String)> {
+    let name = setting.attribute("match").map_or("", |of| &of.value);
+    let text = |name: &str| setting.child(name).map(|child| child.text.as_str());
+    if let Some(policy) = text("page-full-policy").filter(|_| !any_limit) {
+        let text = format!(
+            "AMQ224124: Address {name} has page-full-policy={policy} but neither page-limit-bytes nor \
+             page-limit-messages are set. Page full configuration being ignored on this address."
+        );
+        return Some(("page-full-policy", text));
+    }
+    let limit = |name: &str| text(name).filter(|limit| *limit != "-1");
+    let (bytes, messages) = (limit("page-limit-bytes"), limit("page-limit-messages"));
+    let element = match (bytes, messages) {
+        (Some(_), _) => "page-limit-bytes",
+        (None, Some(_)) => "page-limit-messages",
+        (None, None) => return None,
+    };
+    let text = format!(
+        "AMQ224125: Address {name} has page-limit-bytes={} and page-limit-messages={} but no page-full-policy set. \
+         Page full configuration being ignored on this address",
+        bytes.unwrap_or("null"),
+        messages.unwrap_or("null")
+    );
+    (!any_policy).then_some((element, text))
 }
 
 /// One type of the settings, and how it is written.

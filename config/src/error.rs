@@ -132,6 +132,8 @@ pub enum Origin {
     Default,
     /// Written here.
     Written(Position),
+    /// Nobody wrote it; it follows from something outside the configuration, which this names.
+    Computed(String),
 }
 
 impl fmt::Display for Origin {
@@ -139,6 +141,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => formatter.write_str("default"),
             Self::Written(position) => write!(formatter, "{}:{}", position.file, position.line),
+            Self::Computed(from) => formatter.write_str(from),
         }
     }
 }

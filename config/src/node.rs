@@ -9,11 +9,13 @@ use hind_engine::storage::JournalSettings;
 use hind_ha::policy::HaPolicy;
 
 use crate::addresses::{Address, Queue};
+use crate::paging::GlobalMaxSize;
 use crate::settings::Settings;
 
 impl Settings {
     /// The part of the node, with its engine, journal and policy. What a client may make the engine remember
-    /// (`Limits`) is not written in broker.xml and stays at its defaults.
+    /// (`Limits`) is not written in broker.xml and stays at its defaults; a `global-max-size` that is a share of the
+    /// memory is not limited here: who knows the memory sets it.
     #[must_use]
     pub fn node(&self) -> hind_ha::node::Settings {
         hind_ha::node::Settings {
@@ -50,6 +52,11 @@ impl Settings {
                 .max_disk_usage
                 .filter(|_| self.limits.min_disk_free.is_none()),
             min_disk_free: self.limits.min_disk_free,
+            global_max_bytes: match self.limits.global_max_size {
+                GlobalMaxSize::Bytes(bytes) => Some(bytes),
+                GlobalMaxSize::PercentOfMemory(_) => None,
+            },
+            global_max_messages: self.limits.global_max_messages,
             limits: hind_engine::settings::Limits::default(),
         }
     }

@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
-use crate::error::{Effective, Findings, Origin};
+use crate::error::{Effective, Findings, Level, Origin};
 use crate::reader::Reader;
 use crate::xml::Element;
+
+/// The value in force that says what `global-max-size` comes to where nobody wrote it. Who knows the memory puts the
+/// number in the place of the percentage.
+pub const COMPUTED_GLOBAL_MAX_SIZE: &str = "global-max-size (computed)";
 
 /// How much memory messages may take altogether.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,7 @@ pub struct Limits {
 
 pub(crate) fn read(core: &Element, buffer_timeout: Duration, findings: &mut Findings) -> Limits {
     let global_max_size = global_max_size(core, findings);
+    overridden(core, findings);
     let mut reader = Reader::new(Some(core), "", findings);
     let page_sync_timeout = u64::try_from(buffer_timeout.as_nanos()).unwrap_or(u64::MAX);
     Limits {
@@ -46,6 +51,19 @@ pub(crate) fn read(core: &Element, buffer_timeout: Duration, findings: &mut Find
         page_sync_timeout: Duration::from_nanos(
             reader.number("page-sync-timeout", page_sync_timeout),
         ),
+    }
+}
+
+/// Where `min-disk-free` is written `max-disk-usage` does not count (manual, chapter Paging, "Minimum Disk Free").
+fn overridden(core: &Element, findings: &mut Findings) {
+    let free = core.child("min-disk-free").filter(|free| free.text != "-1");
+    let usage = core.child("max-disk-usage");
+    if let (Some(free), Some(usage)) = (free, usage.filter(|usage| usage.text != "-1")) {
+        let text = format!(
+            "AMQ224130: The min-disk-free value {} will override the max-disk-usage value {} since both are set.",
+            free.text, usage.text
+        );
+        findings.note(Level::Info, &usage.text_position, &usage.name, text);
     }
 }
 
@@ -62,7 +80,7 @@ fn global_max_size(core: &Element, findings: &mut Findings) -> GlobalMaxSize {
     });
     let value = format!("{percent} % of the memory");
     findings.effective.push(Effective {
-        name: "global-max-size (computed)".to_owned(),
+        name: COMPUTED_GLOBAL_MAX_SIZE.to_owned(),
         value,
         origin,
     });

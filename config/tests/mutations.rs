@@ -114,12 +114,11 @@ fn judge(name: &str, base: &Loaded, class: Class, edit: &Edit) -> Result<Outcome
     }
     let same = format!("{:?}", base.settings.node()) == format!("{:?}", loaded.settings.node());
     // The default that now rules is what was written.
-    let default_rules = class == Class::DeleteElement
-        && loaded
-            .settings
-            .effective()
-            .iter()
-            .any(|value| value.origin == Origin::Default && edit.names.contains(&value.name));
+    let default_rules =
+        class == Class::DeleteElement
+            && loaded.settings.effective().iter().any(|value| {
+                value.origin == Origin::Default && edit.names.contains(last(&value.name))
+            });
     if same && (edit.may_mean_the_same || default_rules) {
         Ok(Outcome::Same)
     } else {
@@ -188,11 +187,16 @@ fn differing(base: &[Effective], edited: &[Effective]) -> Vec<Effective> {
 fn there(value: &Effective, edit: &Edit) -> bool {
     match &value.origin {
         Origin::Written(position) => edit.reach.contains(&position.line),
-        Origin::Default => {
-            let last = value.name.rsplit('/').next().unwrap_or_default();
+        Origin::Default | Origin::Computed(_) => {
+            let last = last(&value.name);
             DERIVED.contains(&last) || edit.names.contains(last)
         }
     }
+}
+
+/// The element's own name of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hind_config::acceptors::Protocol;
 use hind_config::core::CriticalAnalyzerPolicy;
 use hind_config::journal::JournalType;
+use hind_config::paging::GlobalMaxSize;
 use hind_config::{ConfigError, Loaded, Origin, Settings, load};
 use hind_engine::address::routing_type::RoutingType;
 use hind_engine::address::settings::{AddressSettings, Factor};
@@ -24,7 +25,7 @@ fn wide() -> Settings {
         loaded
             .notes
             .iter()
-            .all(|note| note.text.contains("has no effect")),
+            .all(|note| note.text.contains("has no effect") || note.text.contains("override")),
         "{:?}",
         loaded.notes
     );
@@ -126,6 +127,13 @@ fn journal_ids_and_limits() {
         settings.limits.disk_scan_period,
         Some(Duration::from_secs(2))
     );
+    assert_eq!(
+        (
+            settings.limits.global_max_size,
+            settings.limits.global_max_messages
+        ),
+        (GlobalMaxSize::PercentOfMemory(25), Some(5000))
+    );
 }
 
 #[test]
@@ -177,7 +185,7 @@ fn acceptors_with_both_separators() {
         .find(|parameter| parameter.name == "stompConsumerWindowSize");
     assert_eq!(
         credit.map(|credit| (credit.value.as_str(), credit.position.line)),
-        Some(("2048", 95))
+        Some(("2048", 97))
     );
 }
 
@@ -314,12 +322,12 @@ fn every_value_in_force_names_its_origin() {
         Some(("MAPPED".to_owned(), "broker.xml:66".to_owned()))
     );
     assert_eq!(
-        find("global-max-messages"),
+        find("global-max-size"),
         Some(("-1".to_owned(), "default".to_owned()))
     );
     assert_eq!(
         find("acceptors[all]/connectionsAllowed"),
-        Some(("100".to_owned(), "broker.xml:94".to_owned()))
+        Some(("100".to_owned(), "broker.xml:96".to_owned()))
     );
     assert_eq!(
         find("addresses[orders]/ANYCAST[orders]/user"),

@@ -64,7 +64,7 @@ const EXERCISED: [&str; 54] = [
     "mishap.pause",
     "mishap.reset",
     "mishap.vanish",
-    "notice.blocked",
+    "notice.disk_full",
     "notice.damaged",
     "notice.dead_lettered",
     "notice.recovered",

@@ -72,7 +72,10 @@ impl Broker {
                     self.tell(Input::Disk(Completion::Segments(Vec::new())));
                 }
                 Request::SyncAll => self.tell(Input::Disk(Completion::Synced)),
-                Request::ReadSegment(_) | Request::Release(_) => {}
+                Request::ReadSegment(_)
+                | Request::Release(_)
+                | Request::Page(_)
+                | Request::Large(_) => {}
             }
         }
         if !self.hold_disk {

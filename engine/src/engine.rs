@@ -8,17 +8,22 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::address::name::QUALIFIER;
+use crate::address::paging::PageWork;
 use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
-use crate::event::{Block, Event, Refusal};
+use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
-use crate::id::{ConnectionId, MessageId, QueueId, SessionId, Ticket, TransactionId};
-use crate::notice::Notice;
+use crate::id::{
+    AddressId, ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId,
+};
+use crate::large_message::LargeMessages;
+use crate::notice::{DiskLimit, Notice};
 use crate::random::Random;
 use crate::security::permissions::Permission;
+use crate::session::blocks::Blocks;
 use crate::session::{Client, Session};
 use crate::settings::Settings;
 use crate::state::State;
-use crate::storage::record::Record;
+use crate::storage::record::{Key, Record};
 use crate::storage::{Liveness, Position, Storage};
 use crate::time::{Instant, Now};
 
@@ -43,8 +48,8 @@ pub(crate) type Unit = SmallVec<[Record; 2]>;
 const ID_BLOCK: u64 = 1 << 20;
 /// How many expired messages of one queue are dealt with in one go.
 const EXPIRY_PORTION: usize = 256;
-/// How often in one turn messages that have just expired may expire where they went.
-const EXPIRY_ROUNDS: usize = 4;
+/// How often in one turn queues are looked at again for what the last look brought about.
+const ROUNDS: usize = 4;
 /// How many scheduled messages of one queue are made ready in one go.
 const SCHEDULE_PORTION: usize = 4_096;
 
@@ -61,13 +66,19 @@ pub struct Engine {
     pub(crate) transaction_deadlines: BTreeSet<(Instant, ConnectionId, TransactionId)>,
     /// When queues have to be looked at for scheduled messages: at most one time for each, which the queue knows.
     alarms: BTreeSet<(u64, QueueId)>,
+    pub(crate) large: LargeMessages,
     pub(crate) random: Random,
     dirty: BTreeSet<QueueId>,
-    expired: Vec<(QueueId, MessageId)>,
+    pub(crate) expired: Vec<(QueueId, MessageId)>,
     next_id: u64,
     expiry_scan: Option<Instant>,
     address_scan: Option<Instant>,
-    blocked: Option<Block>,
+    /// The limit of the disk that is reached.
+    pub(crate) disk_full: Option<DiskLimit>,
+    pub(crate) blocks: Blocks,
+    /// Full addresses for which somebody waits.
+    pub(crate) blocking: BTreeSet<AddressId>,
+    pub(crate) page_work: PageWork,
     failed: bool,
 }
 
@@ -81,13 +92,17 @@ impl Engine {
             clients: BTreeMap::new(),
             transaction_deadlines: BTreeSet::new(),
             alarms: BTreeSet::new(),
+            large: LargeMessages::default(),
             random: Random::new(seed),
             dirty: BTreeSet::new(),
             expired: Vec::new(),
             next_id: 1,
             expiry_scan: None,
             address_scan: None,
-            blocked: None,
+            disk_full: None,
+            blocks: Blocks::default(),
+            blocking: BTreeSet::new(),
+            page_work: PageWork::default(),
             failed: false,
             settings,
         }
@@ -109,7 +124,10 @@ impl Engine {
         self.gate.open_to(durable);
         self.replayed(turn.storage.live());
         self.next_id = self.state.next_free_id();
+        self.find_large_files(LargeId(self.next_id), turn);
+        self.state.recount();
         self.state.release_all(turn.now.wall);
+        self.start_paging(turn);
         for queue in self.state.queues.ids() {
             self.set_alarm(queue);
         }
@@ -145,7 +163,12 @@ impl Engine {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
+            Command::Send(session, send) if self.disk_full.is_some() => {
+                self.send_on_full_disk(from, session, send, turn);
+            }
             Command::Send(session, send) => self.send(from, session, send, turn),
+            Command::Upload(id, command) => self.upload(from, id, command, turn),
+            Command::Download(id, command) => self.download(from, id, command, turn),
             Command::Consumer(id, ConsumerCommand::Open(open)) => {
                 self.open_consumer(from, id, &open, turn)
             }
@@ -187,7 +210,10 @@ impl Engine {
         for consumer in consumers {
             self.close_consumer((client, consumer), true, turn);
         }
+        self.abort_uploads(client, None, turn);
+        self.close_downloads(client);
         self.clients.remove(&client);
+        self.blocks.forget(client);
     }
 
     /// Everything up to `position` is durable: what waited for it becomes visible.
@@ -197,7 +223,9 @@ impl Engine {
             match held {
                 Held::Reply(to, event) => turn.events.push((to, event)),
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
+                Held::Paged(page) => self.show_in_page(page),
                 Held::Consumer(key, queue) => self.activate_consumer(key, queue),
+                Held::LargeMessage(body) => self.delete_large(body, turn),
             }
         }
     }
@@ -207,16 +235,23 @@ impl Engine {
         if self.failed {
             return;
         }
-        // What expires may be delivered from where it goes, and expire there again: a few rounds, the rest next turn.
-        for _ in 0..EXPIRY_ROUNDS {
+        // What expires may be delivered from where it goes, and expire there again; what comes from a page makes room for
+        // more: a few rounds, the rest next turn.
+        for _ in 0..ROUNDS {
             self.dispatch(turn);
-            if self.expired.is_empty() {
+            let given = self.read_pages(turn);
+            if self.expired.is_empty() && !given {
                 break;
             }
             for (queue, message) in std::mem::take(&mut self.expired) {
                 self.expire_message(queue, message, turn);
             }
         }
+        self.finish_pages(turn);
+        if !self.blocking.is_empty() {
+            self.unblock(turn);
+        }
+        self.let_large_go(turn);
         self.clean(turn);
     }
 
@@ -232,13 +267,16 @@ impl Engine {
             self.expired.extend(expired.map(|message| (id, message)));
             if dispatched.unfinished {
                 self.dirty.insert(id);
+            } else if !self.state.pages.is_empty() {
+                self.page_work.wanting.insert(id);
             }
         }
     }
 
     /// When [`Engine::expire`] must be called at the latest.
     pub fn deadline(&self, now: Now) -> Option<Instant> {
-        if !self.dirty.is_empty() && !self.failed {
+        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty();
+        if busy && !self.failed {
             return Some(now.monotonic);
         }
         let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
@@ -267,27 +305,6 @@ impl Engine {
                 .map(|period| turn.now.monotonic.after(period));
             self.delete_unused(turn);
         }
-    }
-
-    /// How full the disk is: producers wait while it is too full.
-    pub fn disk_usage(&mut self, total: u64, free: u64, turn: &mut Turn<'_>) {
-        let used = (total - free.min(total)).saturating_mul(100);
-        let used_percent = used.checked_div(total).unwrap_or(0);
-        let too_used = self
-            .settings
-            .max_disk_usage
-            .is_some_and(|max| used_percent > u64::from(max));
-        let too_little = self.settings.min_disk_free.is_some_and(|min| free < min);
-        let blocked = (too_used || too_little).then_some(Block::DiskFull);
-        if blocked == self.blocked {
-            return;
-        }
-        self.blocked = blocked;
-        let event = blocked.map_or(Event::Unblocked, Event::Blocked);
-        turn.notices
-            .push(blocked.map_or(Notice::Unblocked, Notice::Blocked));
-        turn.events
-            .extend(self.clients.keys().map(|client| (*client, event.clone())));
     }
 
     /// The broker is stopping: clients are told.
@@ -359,7 +376,7 @@ impl Engine {
     }
 
     /// What `client` is told next, and what it sends next, is not seen before `position` is durable.
-    fn wait_for(&mut self, client: ConnectionId, position: Position) {
+    pub(crate) fn wait_for(&mut self, client: ConnectionId, position: Position) {
         if let Some(client) = self.clients.get_mut(&client) {
             client.last = client.last.max(position);
         }
@@ -425,7 +442,7 @@ impl Engine {
     }
 
     /// Looks at the queue again when its next scheduled message is due.
-    fn set_alarm(&mut self, id: QueueId) {
+    pub(crate) fn set_alarm(&mut self, id: QueueId) {
         let Some(queue) = self.state.queues.get_mut(id) else {
             return;
         };
@@ -500,9 +517,7 @@ impl Engine {
         if let Some(client) = self.clients.get_mut(&from) {
             client.sessions.insert(id, session);
         }
-        if let Some(block) = self.blocked {
-            turn.events.push((from, Event::Blocked(block)));
-        }
+        self.hold_on_full_disk(from, turn);
     }
 
     fn close_session(&mut self, from: ConnectionId, id: SessionId, turn: &mut Turn<'_>) {
@@ -532,6 +547,7 @@ impl Engine {
         for consumer in consumers {
             self.close_consumer((from, consumer), false, turn);
         }
+        self.abort_uploads(from, Some(id), turn);
         if let Some(client) = self.clients.get_mut(&from) {
             client.sessions.remove(&id);
         }
@@ -565,13 +581,16 @@ impl Engine {
                 self.expired.push((id, message));
             }
         }
+        self.scan_expired_pages(turn.now.wall);
     }
 
     /// Writes again, a little at a time, what is still alive in the oldest part of the log.
     fn clean(&mut self, turn: &mut Turn<'_>) {
         const BYTES_PER_TURN: u64 = 64 * 1024;
         for key in turn.storage.cleaning(BYTES_PER_TURN) {
-            if let Some(record) = self.state.record(&key) {
+            if let Key::OpenPage(page) = key {
+                self.close_page(page);
+            } else if let Some(record) = self.state.record(&key) {
                 turn.storage.append(&record, false, false);
             } else {
                 turn.storage.live().dead(key);

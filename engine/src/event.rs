@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::id::{ConsumerId, DeliveryId, Ticket};
+use bytes::Bytes;
+
+use crate::id::{ConsumerId, DeliveryId, DownloadId, Ticket, UploadId};
 use crate::message::Message;
 use crate::security::permissions::Permission;
 use crate::security::user::Identity;
@@ -20,9 +22,17 @@ pub enum Event {
     Refused(Option<Ticket>, Refusal),
     /// A message for a consumer.
     Deliver(Delivery),
-    /// Stop reading from the client: producers are to wait.
+    /// So many more bytes of the upload have reached the disk.
+    Uploaded(UploadId, u64),
+    /// The next window of the download.
+    Window(DownloadId, Bytes),
+    /// The body cannot be read (on), and the download has ended. The message is gone from its queue: the delivery has
+    /// been settled for the consumer, which only gives its credit again.
+    DownloadFailed(DownloadId),
+    /// Stop reading what the client's producers send. Said when the first reason begins to hold for this connection,
+    /// and names it; a further reason that begins meanwhile is not said.
     Blocked(Block),
-    /// Go on reading.
+    /// Go on reading: the last reason has ended.
     Unblocked,
     /// The consumer is gone without having been closed (its queue was deleted).
     Detached(ConsumerId, Refusal),
@@ -44,10 +54,12 @@ pub struct Delivery {
 }
 
 /// Why producers have to wait.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Block {
-    /// `max-disk-usage` or `min-disk-free` is reached.
+    /// `max-disk-usage` or `min-disk-free` is reached (`disk-full-policy` BLOCK).
     DiskFull,
+    /// The address has as much in memory as it may, or all addresses together have (`address-full-policy` BLOCK).
+    AddressFull(Arc<str>),
 }
 
 /// Why a command was refused. `Display` gives the text Artemis's clients see, with its AMQ number where it has one.
@@ -85,7 +97,7 @@ pub enum Refusal {
     InvalidSelector(String),
     /// The message carries a duplicate id already seen on the address, inside a transaction.
     DuplicateId(Arc<str>),
-    /// The address is full (policy FAIL).
+    /// The address, its pages or the disk is full (policy FAIL).
     AddressFull(Arc<str>),
     /// A name that cannot be an address or queue; why.
     InvalidName(String),

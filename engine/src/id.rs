@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Newtypes for everything that has a number.
 //!
-//! Who counts: [`ConnectionId`] the host; [`SessionId`], [`ConsumerId`], [`TransactionId`] and [`Ticket`] the protocol
-//! machine, unique within its connection; [`MessageId`], [`QueueId`], [`AddressId`] and [`DeliveryId`] the engine.
+//! Who counts: [`ConnectionId`] the host; [`SessionId`], [`ConsumerId`], [`TransactionId`], [`UploadId`],
+//! [`DownloadId`] and [`Ticket`] the protocol machine, unique within its connection; [`MessageId`], [`QueueId`], [`AddressId`],
+//! [`PageId`], [`LargeId`] and [`DeliveryId`] the engine.
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -28,6 +29,10 @@ id! {
     QueueId;
     /// One address; never used twice.
     AddressId;
+    /// One page of an address; never used twice. Pages of one address ascend in the order of their messages.
+    PageId;
+    /// The body of a large message, in a file of its own; never used twice.
+    LargeId;
     /// One socket (or simulated socket).
     ConnectionId;
     /// One session of a connection: a user and the state that ends with it.
@@ -38,6 +43,10 @@ id! {
     DeliveryId;
     /// One transaction of a connection.
     TransactionId;
+    /// One body that a connection sends in pieces.
+    UploadId;
+    /// One body that a connection is given in pieces.
+    DownloadId;
     /// Chosen by the protocol, returned unchanged with the answer, so that the engine keeps no protocol map.
     Ticket;
 }

@@ -8,6 +8,8 @@ pub mod engine;
 pub mod event;
 pub mod gate;
 pub mod id;
+pub mod index_set;
+pub mod large_message;
 pub mod message;
 pub mod notice;
 pub mod protocol;

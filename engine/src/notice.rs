@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use crate::address::routing_type::RoutingType;
-use crate::event::Block;
-use crate::id::{ConnectionId, MessageId, TransactionId};
+use crate::id::{ConnectionId, LargeId, MessageId, PageId, TransactionId};
 
 /// One thing worth a log line.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,10 +66,108 @@ pub enum Notice {
         /// How often it was tried.
         attempts: u32,
     },
-    /// Producers wait (AMQ222210, AMQ222212).
-    Blocked(Block),
-    /// They go on (AMQ222211).
-    Unblocked,
+    /// The body of a large message cannot be read: the message was taken off the queue.
+    BodyLost {
+        /// The queue it was on.
+        queue: Arc<str>,
+        /// The message.
+        message: MessageId,
+        /// The number of the file.
+        body: LargeId,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What there is of such a body is kept for the operator.
+    BodySetAside {
+        /// The name it is kept under.
+        file: String,
+    },
+    /// The disk has reached a limit: addresses follow their `disk-full-policy` (AMQ222210, AMQ224128).
+    DiskFull(DiskLimit),
+    /// It no longer has (AMQ222211, AMQ224129).
+    DiskFree(DiskLimit),
+    /// All addresses together have as much in memory as they may: each follows its `address-full-policy`.
+    GlobalFull(Fill),
+    /// They no longer have.
+    GlobalNotFull(Fill),
+    /// What is sent to the address goes to pages from now on (AMQ222038).
+    PagingStarted {
+        /// The address.
+        address: Arc<str>,
+        /// How full it is.
+        fill: Fill,
+    },
+    /// All that was in pages has been read and settled (AMQ224108).
+    PagingStopped {
+        /// The address.
+        address: Arc<str>,
+        /// How full it is.
+        fill: Fill,
+    },
+    /// Whoever sends to the address waits (AMQ222183).
+    AddressBlocked {
+        /// The address.
+        address: Arc<str>,
+        /// How full it is.
+        fill: Fill,
+    },
+    /// They go on (AMQ221046).
+    AddressUnblocked {
+        /// The address.
+        address: Arc<str>,
+        /// How full it is.
+        fill: Fill,
+    },
+    /// What is sent to the address is dropped (AMQ222039); said once per address.
+    AddressDropping {
+        /// The address.
+        address: Arc<str>,
+        /// How full it is; `None`: it is the disk that is full.
+        fill: Option<Fill>,
+    },
+    /// The address may page no more: `page-full-policy` acts (AMQ224120, AMQ224123).
+    PageLimitReached {
+        /// The address.
+        address: Arc<str>,
+        /// Which limit.
+        limit: PageLimit,
+    },
+    /// It may again (AMQ224122).
+    PageLimitReleased {
+        /// The address.
+        address: Arc<str>,
+    },
+    /// Part of a page cannot be read (AMQ222033).
+    PageDamaged {
+        /// The address.
+        address: Arc<str>,
+        /// Which page.
+        page: PageId,
+        /// What is wrong with it.
+        what: String,
+        /// How many messages a queue has lost by it.
+        lost: u64,
+    },
+    /// A damaged page is kept for the operator (AMQ222030).
+    PageSetAside {
+        /// The name it is kept under.
+        file: String,
+    },
+    /// A queue reads no more from pages until its consumers settle something (AMQ224127).
+    PageReadsHeld {
+        /// The address.
+        address: Arc<str>,
+        /// The queue.
+        queue: Arc<str>,
+        /// Messages delivered and not settled.
+        messages: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// `max-read-page-messages`.
+        messages_max: Option<u64>,
+        /// `max-read-page-bytes`.
+        bytes_max: Option<u64>,
+    },
     /// A filter of the configuration or the journal cannot be parsed; the queue takes nothing.
     BadFilter {
         /// The queue.
@@ -105,4 +202,59 @@ pub enum Notice {
         /// As Artemis writes a UUID.
         node_id: String,
     },
+}
+
+/// Which limit of the disk is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiskLimit {
+    /// `max-disk-usage`.
+    MaxDiskUsage,
+    /// `min-disk-free`.
+    MinDiskFree,
+}
+
+/// Which limit of an address's pages is reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PageLimit {
+    /// `page-limit-bytes`.
+    Bytes {
+        /// Pages there are.
+        pages: u64,
+        /// Pages that fit into the limit.
+        pages_max: u64,
+        /// The limit.
+        limit: u64,
+        /// `page-size-bytes`.
+        page_size: u64,
+    },
+    /// `page-limit-messages`.
+    Messages {
+        /// The queue with so many.
+        queue: Arc<str>,
+        /// How many it has in pages.
+        messages: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+/// How much of the memory an address takes, and all addresses together take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Fill {
+    /// Bytes of the messages in memory.
+    pub bytes: u64,
+    /// How many messages.
+    pub messages: u64,
+    /// `max-size-bytes`.
+    pub bytes_max: Option<u64>,
+    /// `max-size-messages`.
+    pub messages_max: Option<u64>,
+    /// Bytes of the messages of all addresses.
+    pub global_bytes: u64,
+    /// How many messages on all addresses.
+    pub global_messages: u64,
+    /// `global-max-size`.
+    pub global_bytes_max: Option<u64>,
+    /// `global-max-messages`.
+    pub global_messages_max: Option<u64>,
 }

@@ -42,10 +42,15 @@ pub struct Settings {
     pub sync_transactional: bool,
     /// Whether a durable send or an acknowledgement outside a transaction waits for the disk.
     pub sync_non_transactional: bool,
-    /// Producers wait when the disk is fuller than this, in percent.
+    /// `disk-full-policy` acts when so much of the disk is used, in percent, or more.
     pub max_disk_usage: Option<u8>,
-    /// Producers wait when less than this is free, in bytes.
+    /// `disk-full-policy` acts when so little of the disk is free, in bytes, or less.
     pub min_disk_free: Option<u64>,
+    /// Bytes of messages in memory, on all addresses together, from which on each follows its `address-full-policy`;
+    /// `None`: any number.
+    pub global_max_bytes: Option<u64>,
+    /// The same as a number of messages.
+    pub global_max_messages: Option<u64>,
     /// Bounds that no client may pass.
     pub limits: Limits,
 }
@@ -70,6 +75,8 @@ impl Default for Settings {
             sync_non_transactional: true,
             max_disk_usage: Some(90),
             min_disk_free: None,
+            global_max_bytes: None,
+            global_max_messages: None,
             limits: Limits::default(),
         }
     }
@@ -84,6 +91,8 @@ pub struct Limits {
     pub transaction_bytes: u64,
     /// Open transactions of one connection.
     pub transactions: usize,
+    /// Bodies that one connection uploads at the same time.
+    pub uploads: usize,
     /// Consumers of one connection.
     pub consumers: usize,
     /// Deliveries one consumer may leave unsettled, whatever its credit.
@@ -96,6 +105,7 @@ impl Default for Limits {
             transaction_operations: 1_000_000,
             transaction_bytes: 1 << 30,
             transactions: 1_000,
+            uploads: 1_000,
             consumers: 100_000,
             unsettled: 1_000_000,
         }

@@ -6,20 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
+use crate::address::ledger::Ledger;
+use crate::address::pages::Pages;
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
-use crate::id::{AddressId, MessageId, MessageMap, QueueId};
-use crate::message::Message;
+use crate::id::{AddressId, LargeId, MessageId, MessageMap, PageId, QueueId};
+use crate::large_message::References;
+use crate::message::{Body, Message};
 use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
 use crate::storage::Liveness;
 use crate::storage::record::{
-    AddressRecord, BranchStart, Key, MessageRecord, QueueRecord, Record, Route,
+    AddressRecord, BranchStart, Key, MessageRecord, PagePlace, PageRecord, QueueRecord, Record,
+    Route,
 };
 
 /// A message of the log and the durable queues it is still on.
@@ -82,6 +85,14 @@ pub struct State {
     /// The branch being written.
     pub branch: Option<BranchStart>,
     logged: MessageMap<Logged>,
+    /// Who needs the bodies of large messages.
+    pub large: References,
+    /// Pages.
+    pub pages: Pages,
+    /// What all messages in memory take, once it is counted.
+    pub(crate) memory: Ledger,
+    /// Whether it is.
+    pub(crate) counting: bool,
     /// Queues that messages of the log are on and whose own record has not come yet: cleaning writes records again
     /// behind those that build on them.
     unnamed: BTreeSet<QueueId>,
@@ -100,6 +111,10 @@ impl State {
             highest_id: 0,
             branch: None,
             logged: MessageMap::default(),
+            large: References::default(),
+            pages: Pages::default(),
+            memory: Ledger::default(),
+            counting: false,
             unnamed: BTreeSet::new(),
             unbound: BTreeMap::new(),
             settings,
@@ -176,18 +191,59 @@ impl State {
             }
             Record::IdCounter(next) => self.id_counter = self.id_counter.max(*next),
             Record::Synced(_) => {}
+            Record::Paged(_)
+            | Record::Page(_)
+            | Record::PageAcknowledge { .. }
+            | Record::PageMark { .. }
+            | Record::PagePurged { .. } => self.apply_to_pages(record, live),
         }
+    }
+
+    fn apply_to_pages(&mut self, record: &Record, live: &mut Liveness) {
+        match record {
+            Record::Paged(record) => {
+                let ids = record.message.message.id.0.max(record.place.page.0);
+                self.highest_id = self.highest_id.max(ids);
+                self.pages.apply_paged(record);
+            }
+            Record::Page(record) => {
+                self.highest_id = self.highest_id.max(record.id.0);
+                self.pages.apply_page(record, live);
+            }
+            Record::PageAcknowledge {
+                queue,
+                place,
+                message,
+            } => self.acknowledge_paged(*queue, *place, *message, live),
+            Record::PageMark {
+                queue, place, mark, ..
+            } => self.pages.mark(*queue, *place, *mark),
+            Record::PagePurged { queue, page } => self.pages.purge(*queue, *page, live),
+            _ => {}
+        }
+    }
+
+    /// A message of a page has left a queue, and the memory if it is there.
+    pub(crate) fn acknowledge_paged(
+        &mut self,
+        queue: QueueId,
+        place: PagePlace,
+        message: MessageId,
+        live: &mut Liveness,
+    ) {
+        self.take_off(queue, message);
+        self.pages.acknowledge(queue, place, live);
     }
 
     fn apply_message(&mut self, record: &MessageRecord, live: &mut Liveness) {
         let id = record.message.id;
         let mut queues = SmallVec::new();
         for route in &record.routes {
-            let queue = self.queues.by_id.entry(route.queue).or_insert_with(|| {
+            self.queues.by_id.entry(route.queue).or_insert_with(|| {
                 self.unnamed.insert(route.queue);
                 Queue::unnamed(route.queue)
             });
-            queue.put(record.message.clone(), route.count, route.scheduled);
+            self.put_on(route.queue, &record.message, route.count, route.scheduled);
             queues.push(route.queue);
         }
         self.highest_id = self.highest_id.max(id.0);
@@ -206,9 +262,7 @@ impl State {
     }
 
     fn apply_acknowledge(&mut self, queue: QueueId, message: MessageId, live: &mut Liveness) {
-        if let Some(queue) = self.queues.get_mut(queue) {
-            queue.take(message);
-        }
+        self.take_off(queue, message);
         self.unlog(queue, message, live);
     }
 
@@ -285,10 +339,13 @@ impl State {
         }
         self.addresses.unbind(queue.address_id(), id);
         for (message, entry) in queue.entries() {
-            if queue.logs(&entry.message) {
+            self.large.release_of(&entry.message);
+            self.uncharge(queue.address_id(), message, entry);
+            if entry.paged.is_none() && queue.logs(&entry.message) {
                 self.unlog(id, message, live);
             }
         }
+        self.pages.remove_queue(id, live);
     }
 
     /// After replay: queues whose own record has not come were removed long ago, and their messages with them; so were
@@ -297,11 +354,28 @@ impl State {
         for id in self.unnamed.clone() {
             self.remove_queue(id, live);
         }
+        let shares = self.pages.iter().flat_map(|(_, page)| page.shares());
+        let queues: BTreeSet<QueueId> = shares.map(|(queue, _)| *queue).collect();
+        for id in queues {
+            if self.queues.get(id).is_none() {
+                self.pages.remove_queue(id, live);
+            }
+        }
         let addresses = &self.addresses;
         self.duplicates.retain(
             |address, sequence| addresses.id(address).is_some_and(|id| id.0 < sequence),
             |sequence| live.dead(Key::DuplicateId(sequence)),
         );
+    }
+
+    /// Messages on a queue, in memory and in pages.
+    pub fn message_count(&self, id: QueueId) -> u64 {
+        let Some(queue) = self.queues.get(id) else {
+            return 0;
+        };
+        let pages = self.pages.after(queue.address_id(), PageId(0));
+        let left: u64 = pages.map(|(_, page)| u64::from(page.left(id))).sum();
+        queue.len() as u64 + left - queue.cursor.in_memory.messages
     }
 
     /// What has to be written again to keep a key alive: the record as it would be written now.
@@ -313,7 +387,15 @@ impl State {
             Key::Address(id) => Record::Address(self.addresses.get(*id)?.record.clone()),
             Key::Queue(id) => Record::Queue(self.queues.get(*id)?.record.clone()),
             Key::IdCounter => Record::IdCounter(self.id_counter),
+            Key::Page(id) => Record::Page(self.page_record(*id)?),
+            Key::OpenPage(_) => return None,
         })
+    }
+
+    /// What the log is to say of a page that stands on the disk.
+    pub(crate) fn page_record(&self, id: PageId) -> Option<PageRecord> {
+        let is_durable = |queue| self.queues.get(queue).is_some_and(|queue| queue.durable);
+        self.pages.record(id, is_durable)
     }
 
     fn message_record(&self, id: MessageId) -> Option<MessageRecord> {
@@ -343,20 +425,42 @@ impl State {
         for queue in self.queues.iter().filter(|queue| queue.durable) {
             add(format!("{:?}", queue.record).as_bytes());
             for (id, entry) in queue.sorted() {
-                if queue.logs(&entry.message) {
+                if entry.paged.is_none() && queue.logs(&entry.message) {
                     let head = Message {
-                        body: Bytes::new(),
+                        body: entry
+                            .message
+                            .body
+                            .large()
+                            .map_or_else(Body::default, Body::Large),
                         ..Message::clone(&entry.message)
                     };
                     add(format!("{id} {} {} {head:?}", entry.attempts, entry.scheduled).as_bytes());
-                    add(&entry.message.body);
+                    add(entry.message.body.inline().map_or(&[], |bytes| bytes));
                 }
             }
+        }
+        for line in self.page_lines() {
+            add(line.as_bytes());
         }
         for (address, age, id) in self.duplicates.iter() {
             add(format!("{address} {age} {id:?}").as_bytes());
         }
         hasher.finish()
+    }
+
+    /// What is durable of what pages hold, a line for each page and queue.
+    pub fn page_lines(&self) -> Vec<String> {
+        let record = |(id, _)| self.page_record(id);
+        let shares = |page: PageRecord| {
+            let line =
+                move |(queue, share): &(QueueId, _)| format!("{} {queue} {share:?}", page.id);
+            page.shares.iter().map(line).collect::<Vec<_>>()
+        };
+        self.pages
+            .iter()
+            .filter_map(record)
+            .flat_map(shares)
+            .collect()
     }
 
     /// Checks the invariants of every queue and of the log's index; for the simulator and tests.
@@ -370,14 +474,33 @@ impl State {
             on_queues += queue
                 .sorted()
                 .iter()
-                .filter(|(_, entry)| queue.logs(&entry.message))
+                .filter(|(_, entry)| entry.paged.is_none() && queue.logs(&entry.message))
                 .count();
         }
+        self.check_large();
+        self.pages.check();
+        self.check_ledgers();
         let logged: usize = self.logged.values().map(|logged| logged.queues.len()).sum();
         assert_eq!(
             on_queues, logged,
             "messages on durable queues and messages in the log"
         );
+    }
+
+    /// Every body of a message on a queue is needed at least once for each of its places.
+    fn check_large(&self) {
+        let mut places: BTreeMap<LargeId, u64> = BTreeMap::new();
+        let on_queues = self.queues.iter().flat_map(|queue| queue.entries());
+        for large in on_queues.filter_map(|(_, entry)| entry.message.body.large()) {
+            *places.entry(large.id).or_default() += 1;
+        }
+        for (body, places) in places {
+            assert!(
+                self.large.count(body) >= places,
+                "the body {body} is needed by {places}, counted {}",
+                self.large.count(body)
+            );
+        }
     }
 
     /// After replay: everything held may be delivered now, or at its time.
@@ -386,11 +509,21 @@ impl State {
             let Some(queue) = self.queues.get_mut(id) else {
                 continue;
             };
+            // What came after messages that went to pages waits for them.
+            let pages = self.pages.after(queue.address_id(), PageId(0));
+            let mut pages = pages.filter(|(_, page)| page.left(id) > 0);
+            let paged = pages
+                .next()
+                .map_or(MessageId(u64::MAX), |(_, page)| page.first);
             let held = queue.entries().filter(|(_, e)| e.place == Place::Held);
             let mut held: Vec<MessageId> = held.map(|(id, _)| id).collect();
             held.sort_unstable();
             for message in held {
-                queue.release(message, wall);
+                if message > paged {
+                    queue.cursor.after.insert(message);
+                } else {
+                    queue.release(message, wall);
+                }
             }
         }
     }

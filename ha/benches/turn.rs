@@ -23,7 +23,7 @@ use hind_engine::id::{ConnectionId, ConsumerId, SessionId, Ticket};
 use hind_engine::message::{Kind, Message};
 use hind_engine::security::user::Identity;
 use hind_engine::storage::Content;
-use hind_engine::storage::request::{Completion, Request};
+use hind_engine::storage::request::{Completion, PageCompletion, PageRequest, Request};
 use hind_engine::time::Now;
 use hind_ha::effect::Effects;
 use hind_ha::input::Input;
@@ -112,6 +112,7 @@ impl Bench {
                     message,
                     routing,
                     transaction: None,
+                    upload: None,
                     ticket: Some(Ticket(1)),
                 },
             )
@@ -149,6 +150,9 @@ fn answer(request: Request) -> Option<Completion> {
             Completion::Segment(segment, Content::of(segment, Bytes::new()))
         }
         Request::SyncAll => Completion::Synced,
+        Request::Page(PageRequest::List) => Completion::Page(PageCompletion::Pages(Vec::new())),
+        Request::Large(_) => return None,
+        Request::Page(_) => unreachable!("nothing pages: {request:?}"),
     })
 }
 

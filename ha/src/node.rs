@@ -108,7 +108,7 @@ impl Node {
 
     /// Bytes not yet stored: a host stops reading from clients while they are too many.
     pub fn backlog(&self) -> u64 {
-        self.storage.backlog()
+        self.storage.backlog() + self.engine.large_backlog()
     }
 
     /// The engine, to look at.
@@ -176,6 +176,7 @@ impl Node {
         effects
             .disk
             .extend(self.storage.take_batch().map(Request::Batch));
+        effects.disk.extend(self.storage.asked());
         self.end_if_stopped(effects);
     }
 
@@ -192,6 +193,14 @@ impl Node {
                 PrimaryOnly::Marking => self.end(true, effects),
                 _ => self.claimed(now, effects),
             },
+            Completion::Page(completion) => {
+                let turn = &mut turn(now, &mut self.storage, effects);
+                self.engine.page_answered(completion, turn);
+            }
+            Completion::Large(completion) => {
+                let turn = &mut turn(now, &mut self.storage, effects);
+                self.engine.large_answered(completion, turn);
+            }
             Completion::Failed(why) => {
                 effects.notices.push(Notice::StorageFailed(why));
                 self.engine

@@ -6,10 +6,10 @@ use std::fmt;
 use std::time::Duration;
 
 use hind_engine::address::routing_type::RoutingType;
-use hind_engine::event::Block;
 use hind_engine::notice::Notice;
 use hind_ha::input::DiskUsage;
 
+use super::limit_lines;
 use crate::options::Directories;
 
 /// Whose line it is; levels are configured by these names.
@@ -170,7 +170,10 @@ impl Announcer {
                 Vec::new()
             }
             Notice::Active => vec![self.phrase(notice), self.identity()],
-            _ => vec![self.phrase(notice)],
+            notice => {
+                let limit = limit_lines::line(&notice, self.disk);
+                vec![limit.unwrap_or_else(|| self.phrase(notice))]
+            }
         }
     }
 
@@ -198,15 +201,6 @@ impl Announcer {
             Notice::Unrouted { address } => Line::server_warn(format!(
                 "messages sent to address {address} reach no queue: they are acknowledged and dropped (said once per \
                  address)"
-            )),
-            Notice::Blocked(Block::DiskFull) => Line::server_warn(format!(
-                "AMQ222210: {} which is beyond the configured <max-disk-usage> or <min-disk-free>. System will start \
-                 blocking producers.",
-                self.disk_words()
-            )),
-            Notice::Unblocked => Line::server_info(format!(
-                "AMQ222211: {} which is below the configured <max-disk-usage>. System will unblock producers.",
-                self.disk_words()
             )),
             other => self.fate(other),
         }
@@ -273,6 +267,18 @@ impl Announcer {
             Notice::BadFilter { queue, why } => Line::server_error(format!(
                 "AMQ224006: Invalid filter: {why} (queue {queue} takes no messages)"
             )),
+            Notice::BodyLost {
+                queue,
+                message,
+                body,
+                why,
+            } => Line::server_error(format!(
+                "the body of large message {message} on queue {queue} is lost: file number {body} in the \
+                 large-messages directory cannot be used: {why}; the message was taken off the queue"
+            )),
+            Notice::BodySetAside { file } => {
+                Line::server_warn(format!("the body of a large message is kept as {file}"))
+            }
             Notice::Recovering { read, total } => Line::server_info(format!(
                 "AMQ221014: {}% loaded ({read} of {total} journal files)",
                 (read * 100).checked_div(total).unwrap_or(100)
@@ -299,21 +305,6 @@ impl Announcer {
             other => Line::server_info(format!("{other:?}")),
         }
     }
-
-    fn disk_words(&self) -> String {
-        match self.disk {
-            None => "Free storage space is not known".to_owned(),
-            Some(DiskUsage { total, free }) => {
-                let used = total.saturating_sub(free) as f64 / total.max(1) as f64;
-                format!(
-                    "Free storage space is at {} of {} total. Usage rate is {:.1}%",
-                    spoken_bytes(free),
-                    spoken_bytes(total),
-                    used * 100.0
-                )
-            }
-        }
-    }
 }
 
 /// Whether another tenth of a journal long enough to wait for has been read.
@@ -332,25 +323,6 @@ fn routing_word(routing: RoutingType) -> &'static str {
 fn routing_list(routing: &[RoutingType]) -> String {
     let words: Vec<_> = routing.iter().copied().map(routing_word).collect();
     format!("[{}]", words.join(", "))
-}
-
-/// As Artemis prints sizes: `512B`, `1.5GB`; units of 1024.
-fn spoken_bytes(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    let mut units = ["B", "kB", "MB", "GB", "TB"].into_iter();
-    let mut unit = units.next().unwrap_or("B");
-    for larger in units {
-        if size < 1024.0 {
-            break;
-        }
-        size /= 1024.0;
-        unit = larger;
-    }
-    if unit == "B" {
-        format!("{bytes}B")
-    } else {
-        format!("{size:.1}{unit}")
-    }
 }
 
 /// As Artemis prints an uptime: `12.345 seconds`, `5 minutes`, `2 hours 5 minutes`.
@@ -452,11 +424,6 @@ mod tests {
                     transaction: TransactionId(1),
                 },
                 "AMQ222103: transaction with xid 3:1 timed out and is rolled back (connection 3)",
-            ),
-            (
-                Notice::Blocked(Block::DiskFull),
-                "AMQ222210: Free storage space is at 512.0MB of 10.0GB total. Usage rate is 95.0% which is beyond the \
-                 configured <max-disk-usage> or <min-disk-free>. System will start blocking producers.",
             ),
         ];
         for (notice, text) in table {

@@ -194,7 +194,7 @@ pub struct LimitArguments {
     /// Paged folders should be removed upon leaving page state.
     #[arg(long)]
     pub purge_page_folders: bool,
-    /// Maximum amount of memory which message data may consume.
+    /// Maximum amount of memory which message data may consume. Default: half of the memory the system grants.
     #[arg(long)]
     pub global_max_size: Option<String>,
     /// Maximum number of messages that will be accepted in memory before using address full policy mode. Default:

@@ -28,6 +28,38 @@ fn a_fresh_instance_is_valid_and_its_values_have_origins() {
 }
 
 #[test]
+fn the_memory_that_messages_may_take_is_shown_as_a_number_with_its_origin() {
+    let place = Place::with_instance(&[]);
+    let shown = |name: &str| {
+        let done = place.hind(&["check", "config", "i", "--print-effective"]);
+        let lines = done.out.lines().map(str::to_owned);
+        let mut shown = lines.filter(|line| line.starts_with(name));
+        shown.next().expect("a value in force")
+    };
+    let computed = shown("global-max-size (computed) = ");
+    let (number, origin) = computed
+        .trim_start_matches("global-max-size (computed) = ")
+        .split_once("  (")
+        .expect("a value and its origin");
+    assert!(
+        number.parse::<u64>().is_ok_and(|bytes| bytes > 0),
+        "{computed}"
+    );
+    assert!(origin.starts_with("50% of "), "{computed}");
+    let broker = place.read("i/etc/broker.xml");
+    let written = "<global-max-size>123M</global-max-size>\n      <disk-scan-period>";
+    place.write(
+        "i/etc/broker.xml",
+        &broker.replace("<disk-scan-period>", written),
+    );
+    let written = shown("global-max-size = ");
+    assert!(
+        written.contains("= 128974848  (") && written.contains("broker.xml:"),
+        "{written}"
+    );
+}
+
+#[test]
 fn all_errors_of_all_files_are_reported_with_their_lines() {
     let place = Place::with_instance(&[]);
     let broker = place

@@ -8,15 +8,15 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 /// A running broker; ended with the value.
-struct Running {
+pub struct Running {
     process: Child,
     lines: BufReader<ChildStdout>,
     seen: Vec<String>,
-    port: u16,
+    pub port: u16,
 }
 
 /// An instance with one acceptor, on a port that the system chooses.
-fn place(flags: &[&str]) -> Place {
+pub fn place(flags: &[&str]) -> Place {
     let only = [
         "--no-amqp-acceptor",
         "--no-hornetq-acceptor",
@@ -42,7 +42,7 @@ fn place(flags: &[&str]) -> Place {
 
 impl Running {
     /// Starts the broker and waits until it serves.
-    fn start(place: &Place, flags: &[&str]) -> Self {
+    pub fn start(place: &Place, flags: &[&str]) -> Self {
         let mut command = place.command(&place.path("i/bin/artemis"), &[&["run"], flags].concat());
         let mut process = command
             .stdout(Stdio::piped())
@@ -61,6 +61,24 @@ impl Running {
         running.port = port.parse().expect("a port");
         running.wait_for("AMQ221007: Server is now active");
         running
+    }
+
+    /// Ends it without a word: SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("ended");
+    }
+
+    /// The most it has had resident, in KiB.
+    pub fn resident_peak(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(status).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|text| text.trim().strip_suffix(" kB"));
+        peak.expect("a line about it")
+            .trim()
+            .parse()
+            .expect("a number")
     }
 
     /// The first line with this text that has not been looked at.
@@ -125,7 +143,14 @@ fn a_broker_starts_checks_logins_and_stops_when_asked() {
     let (status, rest) = broker.end();
     assert_eq!((status, rest.as_str()), (Some(0), "Server stopped!\n"));
     assert!(!place.path("i/etc/STOP_ME").exists());
-    assert!(place.read("i/log/artemis.log").contains("AMQ221007"));
+    let log = place.read("i/log/artemis.log");
+    assert!(log.contains("AMQ221007"));
+    // How much memory messages may take, and who says so.
+    let size = log
+        .lines()
+        .find_map(|line| line.split_once("AMQ221057: Global Max Size is being defined as "));
+    let (_, size) = size.expect("said at start");
+    assert!(size.contains(" bytes (50% of "), "{size}");
 }
 
 #[test]

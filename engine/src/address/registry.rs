@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::ledger::Ledger;
 use super::name::WildcardSyntax;
+use super::paging::Paging;
 use super::routing_type::RoutingType;
 use super::settings::AddressSettings;
-use crate::id::{AddressId, QueueId};
+use crate::id::{AddressId, MessageId, QueueId};
 use crate::routing::wildcard::AddressTree;
 use crate::storage::record::AddressRecord;
 
@@ -28,6 +30,8 @@ pub struct Address {
     pub routed: u64,
     /// Messages that reached none.
     pub unrouted: u64,
+    /// Messages dropped because the address or the disk was full.
+    pub dropped: u64,
     /// Messages of its queues that expired and were dropped, for want of an expiry address.
     pub dropped_expired: u64,
     /// Messages of its queues that used up their attempts and were dropped, for want of a dead-letter address.
@@ -39,6 +43,12 @@ pub struct Address {
     /// Queues a message may reach, its own and those of matching wildcard addresses, as of which change of wildcards;
     /// `None`: to be found again.
     pub(crate) reach: Option<(u64, Arc<[QueueId]>)>,
+    /// What the messages on its queues take in memory.
+    pub memory: Ledger,
+    /// How many of its queues hold a message that went to several.
+    pub(crate) holders: FxHashMap<MessageId, u32>,
+    /// Whether it pages, and into which page.
+    pub paging: Paging,
 }
 
 impl Address {
@@ -142,11 +152,15 @@ impl Addresses {
             settings,
             routed: 0,
             unrouted: 0,
+            dropped: 0,
             dropped_expired: 0,
             dropped_dead: 0,
             next_anycast: 0,
             unused_since: None,
             reach: None,
+            memory: Ledger::default(),
+            holders: FxHashMap::default(),
+            paging: Paging::default(),
         };
         self.by_id.insert(id, address);
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::page_cursor::Place;
 use crate::command::{Credit, Deliveries};
 use crate::id::{ConnectionId, ConsumerId, DeliveryId, MessageId, SessionId};
 use crate::message::Message;
@@ -31,6 +32,8 @@ pub struct Consumer {
     pub unsettled: Unsettled,
     /// Per priority level: everything up to this id has been looked at and not taken, or is in `returned`.
     pub(crate) scanned: [MessageId; 10],
+    /// How far it has looked in pages for what it takes.
+    pub(crate) searched: Place,
     /// What it takes and has looked past, because it was not there then: by nine minus its priority, and id. Some may
     /// have gone again.
     pub(crate) returned: BTreeSet<(u8, MessageId)>,
@@ -55,6 +58,7 @@ impl Consumer {
             unsettled: Unsettled::default(),
             scanned: Default::default(),
             returned: BTreeSet::new(),
+            searched: Place::default(),
         }
     }
 
@@ -86,7 +90,7 @@ impl Consumer {
             self.credit.messages -= 1;
         }
         if self.credit.bytes != Credit::UNLIMITED {
-            self.credit.bytes -= i64::try_from(message.size()).unwrap_or(i64::MAX / 2);
+            self.credit.bytes -= i64::try_from(message.whole_size()).unwrap_or(i64::MAX / 2);
         }
         self.unsettled.push(message.id)
     }

@@ -3,6 +3,11 @@
 
 pub mod consumer;
 pub mod dispatch;
+mod intake;
+pub mod options;
+pub mod page_cursor;
+mod page_damage;
+mod page_in;
 pub mod ready;
 mod redelivery;
 pub(crate) mod settle;
@@ -15,62 +20,12 @@ use crate::address::routing_type::RoutingType;
 use crate::id::{AddressId, ConnectionId, MessageId, MessageMap, QueueId};
 use crate::message::Message;
 use crate::selector::Selector;
-use crate::storage::record::QueueRecord;
+use crate::storage::record::{PagePlace, QueueRecord};
 use consumer::{Consumer, ConsumerKey};
+pub use options::QueueOptions;
+use page_cursor::PageCursor;
 use ready::Ready;
 use settle::Departure;
-
-/// What an operator or a client may choose about a queue beyond its name, filter and routing type.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct QueueOptions {
-    /// Consumers it may have at once; `None`: any number.
-    pub max_consumers: Option<u32>,
-    /// Emptied when the last consumer leaves.
-    pub purge_on_no_consumers: bool,
-    /// Takes messages at all.
-    pub enabled: bool,
-}
-
-impl Default for QueueOptions {
-    fn default() -> Self {
-        Self {
-            max_consumers: None,
-            purge_on_no_consumers: false,
-            enabled: true,
-        }
-    }
-}
-
-impl QueueOptions {
-    /// As name and value, for the log; only what differs from the default.
-    pub fn to_record(self) -> Vec<(Arc<str>, Arc<str>)> {
-        let mut options: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-        if !self.enabled {
-            options.push(("enabled".into(), "false".into()));
-        }
-        if let Some(max) = self.max_consumers {
-            options.push(("max-consumers".into(), max.to_string().into()));
-        }
-        if self.purge_on_no_consumers {
-            options.push(("purge-on-no-consumers".into(), "true".into()));
-        }
-        options
-    }
-
-    /// Back from the log; names of a later version are left out.
-    pub fn from_record(record: &[(Arc<str>, Arc<str>)]) -> Self {
-        let mut options = Self::default();
-        for (name, value) in record {
-            match &**name {
-                "enabled" => options.enabled = &**value == "true",
-                "max-consumers" => options.max_consumers = value.parse().ok(),
-                "purge-on-no-consumers" => options.purge_on_no_consumers = &**value == "true",
-                _ => {}
-            }
-        }
-        options
-    }
-}
 
 /// Where a message is in its life on a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +53,10 @@ pub struct Entry {
     pub place: Place,
     /// The connection that sent it, for `no-local`; unknown (0) after a restart.
     pub origin: ConnectionId,
+    /// Where it stands in a page, if it came from there.
+    pub paged: Option<PagePlace>,
+    /// Other queues of the address hold it as well: they are charged for it together.
+    pub shared: bool,
 }
 
 /// How many messages went where since the broker started.
@@ -156,6 +115,8 @@ pub struct Queue {
     pub counters: Counters,
     /// When the engine looks at it next for scheduled messages.
     pub(crate) alarm: Option<u64>,
+    /// How far it has read in pages.
+    pub cursor: PageCursor,
     pub(crate) consumers: BTreeMap<ConsumerKey, Consumer>,
     /// Those of them that would take something now, by priority, lowest first. Kept by [`Queue::changed`].
     hungry: BTreeMap<i8, BTreeSet<ConsumerKey>>,
@@ -190,6 +151,7 @@ impl Queue {
             no_local_of: None,
             counters: Counters::default(),
             alarm: None,
+            cursor: PageCursor::default(),
             consumers: BTreeMap::new(),
             hungry: BTreeMap::new(),
             choosy: BTreeSet::new(),
@@ -335,6 +297,8 @@ impl Queue {
                 scheduled,
                 place: Place::Held,
                 origin,
+                paged: None,
+                shared: false,
             },
         );
     }
@@ -347,6 +311,9 @@ impl Queue {
             self.expiring.remove(&(entry.message.expiration, id));
         }
         self.bytes -= entry.message.size();
+        if entry.paged.is_some() {
+            self.cursor.in_memory.subtract(entry.message.size());
+        }
         Some(entry)
     }
 
@@ -374,9 +341,10 @@ impl Queue {
         None
     }
 
-    /// When the next scheduled message is due, ms since 1970.
+    /// When the next scheduled message is due, in memory or in a page, ms since 1970.
     pub(crate) fn next_scheduled(&self) -> Option<u64> {
-        self.scheduled.first().map(|(at, _)| *at)
+        let in_memory = self.scheduled.first().map(|(at, _)| *at);
+        in_memory.into_iter().chain(self.cursor.next_due()).min()
     }
 
     /// Lets at most `limit` scheduled messages whose time has come be delivered.
@@ -474,6 +442,16 @@ impl Queue {
                 self.name()
             );
         }
+        let paged = self.entries.values().filter(|e| e.paged.is_some());
+        assert_eq!(
+            (
+                paged.clone().count() as u64,
+                paged.map(|e| e.message.size()).sum()
+            ),
+            (self.cursor.in_memory.messages, self.cursor.in_memory.bytes),
+            "{}: what came from pages",
+            self.name()
+        );
         let delivering = self
             .entries
             .values()

@@ -17,7 +17,7 @@ use crate::notice::Notice;
 use crate::queue::QueueOptions;
 use crate::queue::settle::Departure;
 use crate::routing::{Routed, Target};
-use crate::storage::record::Record;
+use crate::storage::record::{Mark, Record};
 
 /// Why a message is copied to another address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +89,7 @@ impl Engine {
         };
         let attempts = entry.attempts + 1;
         let logs = queue.logs(&entry.message);
+        let paged = entry.paged;
         let was_scheduled = entry.scheduled != 0;
         if settings
             .max_delivery_attempts
@@ -105,23 +106,34 @@ impl Engine {
             turn.now.wall.saturating_add(millis(delay))
         };
         let mut unit = Unit::new();
-        if self
+        let counts = self
             .settings
             .max_redelivery_records
-            .is_none_or(|max| attempts <= max)
-        {
-            unit.push(Record::DeliveryCount {
+            .is_none_or(|max| attempts <= max);
+        let waits = at != 0 || was_scheduled;
+        match paged {
+            Some(place) if counts || waits => unit.push(Record::PageMark {
                 queue: queue_id,
+                place,
                 message,
-                count: attempts,
-            });
-        }
-        if at != 0 || was_scheduled {
-            unit.push(Record::Scheduled {
-                queue: queue_id,
-                message,
-                at,
-            });
+                mark: Mark {
+                    count: attempts,
+                    scheduled: at,
+                },
+            }),
+            Some(_) => {}
+            None => {
+                unit.extend(counts.then_some(Record::DeliveryCount {
+                    queue: queue_id,
+                    message,
+                    count: attempts,
+                }));
+                unit.extend(waits.then_some(Record::Scheduled {
+                    queue: queue_id,
+                    message,
+                    at,
+                }));
+            }
         }
         if logs {
             self.commit(from, &unit, false, turn);
@@ -227,13 +239,13 @@ impl Engine {
         if let Some((routed, _)) = &routed {
             routed.records(&mut unit);
         }
-        self.acknowledgement(queue_id, message, cause.departure(), &mut unit);
+        self.acknowledgement(queue_id, message, cause.departure(), &mut unit, turn);
         self.commit(from, &unit, true, turn);
         let Some((routed, name)) = routed else {
             let named = cause.of(&settings).address.filter(|name| !name.is_empty());
             return Some(Fate::Dropped(named.map(Arc::from)));
         };
-        let reached = !routed.logged.is_empty() || !routed.volatile.is_empty();
+        let reached = routed.reaches_a_queue();
         self.arrive(from, routed, turn);
         Some(if reached {
             Fate::Copied(name)

@@ -5,7 +5,7 @@ use crate::command::{Outcome, Settle};
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
 use crate::id::{ConnectionId, ConsumerId, MessageId, QueueId};
-use crate::storage::record::Record;
+use crate::storage::record::{PagePlace, Record};
 use crate::transaction::Operation;
 
 /// Why a message leaves a queue for good: Artemis counts each apart (`MessagesAcknowledged`, `MessagesExpired`,
@@ -130,7 +130,7 @@ impl Engine {
     ) {
         let mut unit = Unit::new();
         for message in messages {
-            self.acknowledgement(queue_id, *message, why, &mut unit);
+            self.acknowledgement(queue_id, *message, why, &mut unit, turn);
         }
         let sync = confirmed && self.settings.sync_non_transactional;
         self.commit(from, &unit, sync, turn);
@@ -143,6 +143,7 @@ impl Engine {
         message: MessageId,
         why: Departure,
         unit: &mut Unit,
+        turn: &mut Turn<'_>,
     ) {
         let Some(queue) = self.state.queues.get_mut(queue_id) else {
             return;
@@ -151,14 +152,44 @@ impl Engine {
             return;
         };
         let logs = queue.logs(&entry.message);
+        let paged = entry.paged;
         queue.counters.count(why);
-        if logs {
+        if let Some(place) = paged {
+            self.acknowledge_in_page(queue_id, place, message, unit, turn);
+        } else if logs {
             unit.push(Record::Acknowledge {
                 queue: queue_id,
                 message,
             });
         } else {
-            queue.take(message);
+            self.state.take_off(queue_id, message);
+        }
+    }
+
+    /// Takes a message of a page off a queue: by a record if the log knows of it, else at once.
+    pub(crate) fn acknowledge_in_page(
+        &mut self,
+        queue: QueueId,
+        place: PagePlace,
+        message: MessageId,
+        unit: &mut Unit,
+        turn: &mut Turn<'_>,
+    ) {
+        let durable = self
+            .state
+            .queues
+            .get(queue)
+            .is_some_and(|queue| queue.durable);
+        let page = self.state.pages.get(place.page);
+        if durable && page.is_some_and(|page| page.is_durable(place.index)) {
+            unit.push(Record::PageAcknowledge {
+                queue,
+                place,
+                message,
+            });
+        } else {
+            let live = turn.storage.live();
+            self.state.acknowledge_paged(queue, place, message, live);
         }
     }
 

@@ -315,5 +315,6 @@ impl Engine {
             .map(|(id, _)| id)
             .collect();
         self.remove(None, id, &messages, Departure::Killed, false, turn);
+        self.purge_pages(id, turn);
     }
 }

@@ -2,13 +2,17 @@
 //! From a message and an address to places on queues (Artemis's post office).
 
 pub mod duplicate_id_cache;
+mod routed;
 pub mod wildcard;
+
+pub(crate) use routed::Routed;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::address::full_policy::Verdict;
 use crate::address::name::split_fqqn;
 use crate::address::routing_type::RoutingType;
 use crate::address::settings::AddressSettings;
@@ -20,7 +24,7 @@ use crate::message::Message;
 use crate::message::properties::{self, Value};
 use crate::notice::Notice;
 use crate::security::permissions::Permission;
-use crate::storage::record::{DuplicateIdRecord, MessageRecord, Record, Route};
+use crate::storage::record::{DuplicateIdRecord, Record};
 
 /// Where a message is to go: an address, and with an FQQN one queue of it.
 #[derive(Clone, Copy, Debug)]
@@ -29,28 +33,24 @@ pub(crate) struct Target {
     pub queue: Option<QueueId>,
 }
 
-/// A message with its id and the queues it goes to; nothing has changed yet.
-#[derive(Debug)]
-pub(crate) struct Routed {
-    pub message: Arc<Message>,
-    /// Queues on which it stands in the log.
-    pub logged: SmallVec<[QueueId; 1]>,
-    /// Queues on which it does not.
-    pub volatile: SmallVec<[QueueId; 1]>,
-    pub scheduled: u64,
-    pub duplicate: Option<DuplicateIdRecord>,
-}
-
 impl Engine {
     /// A client sends a message.
     pub(crate) fn send(
         &mut self,
         from: ConnectionId,
         session: SessionId,
-        send: Send,
+        mut send: Send,
         turn: &mut Turn<'_>,
     ) {
         let ticket = send.ticket;
+        if let Some(upload) = send.upload {
+            match self.take_upload(from, upload) {
+                Ok(Some(body)) => send.message.body = body,
+                // It was dropped as it came.
+                Ok(None) => return self.answer(from, ticket, Ok(()), turn),
+                Err(refusal) => return self.answer(from, ticket, Err(refusal), turn),
+            }
+        }
         let end = if send.transaction.is_some() {
             self.send_in_transaction(from, session, send, turn)
         } else {
@@ -70,6 +70,9 @@ impl Engine {
         let target = self.target(from, session, &send, turn)?;
         if self.is_duplicate(&send.message) {
             self.wait_for_everything(from, turn);
+            return Ok(());
+        }
+        if self.admit(from, target.address, turn)? == Verdict::Drop {
             return Ok(());
         }
         let message = self.stamped(send.message, from, session, target, turn.now.wall);
@@ -193,7 +196,7 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) -> Routed {
         let routed = self.route_to(message, target, routing, from, turn);
-        if !routed.logged.is_empty() || !routed.volatile.is_empty() {
+        if routed.reaches_a_queue() {
             return routed;
         }
         let address = self.state.addresses.get(target.address);
@@ -248,11 +251,14 @@ impl Engine {
                 .get(*id)
                 .is_some_and(|queue| queue.logs(&message))
         };
-        let (logged, volatile) = queues.into_iter().partition(logs);
+        let (mut logged, mut volatile): (SmallVec<_>, SmallVec<_>) =
+            queues.into_iter().partition(logs);
+        let paged = self.take_paged(&mut logged, &mut volatile, turn);
         Routed {
             message: Arc::new(message),
             logged,
             volatile,
+            paged,
             scheduled,
             duplicate,
         }
@@ -315,10 +321,12 @@ impl Engine {
             None => turn.storage.appended(),
         };
         let id = routed.message.id;
+        for paged in &routed.paged {
+            self.put_in_page(from, &routed, paged, position, turn);
+        }
         for queue in &routed.volatile {
-            if let Some(queue) = self.state.queues.get_mut(*queue) {
-                queue.put(routed.message.clone(), 0, routed.scheduled);
-            }
+            self.state
+                .put_on(*queue, &routed.message, 0, routed.scheduled);
         }
         for queue in routed.logged.into_iter().chain(routed.volatile) {
             if let Some(entry) = self
@@ -358,27 +366,6 @@ impl Engine {
             turn.notices.push(Notice::Unrouted {
                 address: address.record.name.clone(),
             });
-        }
-    }
-}
-
-impl Routed {
-    /// Appends the records that make it durable.
-    pub fn records(&self, unit: &mut Unit) {
-        if let Some(duplicate) = &self.duplicate {
-            unit.push(Record::DuplicateId(duplicate.clone()));
-        }
-        if !self.logged.is_empty() {
-            let route = |queue: &QueueId| Route {
-                queue: *queue,
-                count: 0,
-                scheduled: self.scheduled,
-            };
-            let routes = self.logged.iter().map(route).collect();
-            unit.push(Record::Message(MessageRecord {
-                message: self.message.clone(),
-                routes,
-            }));
         }
     }
 }

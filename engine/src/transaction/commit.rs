@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
 use super::{Operation, Transaction};
+use crate::address::full_policy::Verdict;
 use crate::command::{Outcome, Send};
 use crate::engine::{Engine, Turn, Unit};
 use crate::event::Refusal;
@@ -48,6 +49,12 @@ impl Engine {
         let transaction = client.transactions.remove(&id)?;
         let deadline = (transaction.deadline, from, id);
         self.transaction_deadlines.remove(&deadline);
+        for operation in &transaction.operations {
+            if let Operation::Send(send) = operation {
+                // Whoever takes the message needs its body before this turn ends.
+                self.state.large.release_of(&send.message);
+            }
+        }
         Some(transaction)
     }
 
@@ -63,6 +70,7 @@ impl Engine {
             return Err(Refusal::Unknown("transaction"));
         };
         let checked = self.target(from, session, &send, turn);
+        let checked = checked.and_then(|target| self.admit(from, target.address, turn));
         let client = self
             .clients
             .get_mut(&from)
@@ -71,15 +79,23 @@ impl Engine {
             .transactions
             .get_mut(&transaction)
             .ok_or(Refusal::Unknown("transaction"))?;
-        if let Err(refusal) = checked {
-            // A transaction that lost one of its messages must not commit the others.
-            open.failed = Some(refusal.clone());
-            return Err(refusal);
+        match checked {
+            Ok(Verdict::Accept) => {}
+            Ok(Verdict::Drop) => return Ok(()),
+            Err(refusal) => {
+                // A transaction that lost one of its messages must not commit the others.
+                open.failed = Some(refusal.clone());
+                return Err(refusal);
+            }
         }
         let size = send.message.size();
         let open = self.room_in_transaction(from, transaction, size)?;
         open.bytes += size;
+        let body = send.message.body.large();
         open.operations.push(Operation::Send(send));
+        if let Some(large) = body {
+            self.state.large.acquire(large.id);
+        }
         Ok(())
     }
 
@@ -210,7 +226,7 @@ impl Engine {
                 } => {
                     let why = Departure::Acknowledged;
                     for message in messages {
-                        self.acknowledgement(queue, message, why, &mut unit);
+                        self.acknowledgement(queue, message, why, &mut unit, turn);
                     }
                 }
                 Operation::Settle {

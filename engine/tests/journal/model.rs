@@ -62,6 +62,11 @@ impl Model {
             }
             Record::QueueRemoved(id) => self.remove_queue(live, *id),
             Record::IdCounter(next) => self.id_counter = *next,
+            Record::Paged(_)
+            | Record::Page(_)
+            | Record::PageAcknowledge { .. }
+            | Record::PageMark { .. }
+            | Record::PagePurged { .. } => panic!("this model has no pages"),
             Record::Synced(_) => panic!("a mark is nobody's record"),
         }
     }
@@ -131,6 +136,7 @@ impl Model {
             }
             Key::Address(id) => Record::Address(self.addresses[&id].clone()),
             Key::Queue(id) => Record::Queue(self.queues[&id].clone()),
+            Key::Page(_) | Key::OpenPage(_) => panic!("this model has no pages"),
             Key::IdCounter => Record::IdCounter(self.id_counter),
         }
     }

@@ -2,7 +2,7 @@
 //! A node driven by hand, and the verbs of the scenarios. The disk is a vector of batches that the test completes when
 //! it likes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,16 +12,20 @@ use hind_engine::command::*;
 use hind_engine::event::Event;
 use hind_engine::id::*;
 use hind_engine::message::properties::{PropertiesBuilder, Value};
-use hind_engine::message::{Kind, Message};
+use hind_engine::message::{Body, Kind, Message};
 use hind_engine::notice::Notice;
 use hind_engine::queue::Counters;
 use hind_engine::security::user::Identity;
 use hind_engine::storage::Content;
-use hind_engine::storage::request::{Batch, Completion, Request, Segment};
+use hind_engine::storage::request::{
+    Batch, Completion, PageCompletion, PageRequest, Request, Segment,
+};
 use hind_engine::time::{Instant, Now};
 use hind_ha::effect::{Door, Effects};
 use hind_ha::input::Input;
 use hind_ha::{Node, Seed, Settings};
+
+use crate::large_files::LargeFiles;
 
 /// A node, what its disk holds, and what its clients have been told.
 pub(crate) struct Broker {
@@ -30,8 +34,17 @@ pub(crate) struct Broker {
     pub(crate) now: Now,
     pub(crate) files: BTreeMap<Segment, Vec<u8>>,
     pub(crate) state: Option<Bytes>,
+    /// Page files.
+    pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
+    /// Pages whose files were set aside.
+    pub(crate) aside: Vec<PageId>,
+    /// Asked of the disk and not begun.
+    requests: VecDeque<Request>,
+    /// The disk is at work on them.
+    is_busy: bool,
     pub(crate) waiting: Vec<Batch>,
     pub(crate) hold_disk: bool,
+    pub(crate) large: LargeFiles,
     pub(crate) events: Vec<(ConnectionId, Event)>,
     pub(crate) doors: Vec<Door>,
     pub(crate) notices: Vec<Notice>,
@@ -51,8 +64,13 @@ impl Broker {
             },
             files: BTreeMap::new(),
             state: None,
+            pages: BTreeMap::new(),
+            aside: Vec::new(),
+            requests: VecDeque::new(),
+            is_busy: false,
             waiting: Vec::new(),
             hold_disk: false,
+            large: LargeFiles::default(),
             events: Vec::new(),
             doors: Vec::new(),
             notices: Vec::new(),
@@ -80,6 +98,8 @@ impl Broker {
         self.waiting.clear();
         self.events.clear();
         self.doors.clear();
+        self.large.forget_waiting();
+        self.notices.clear();
         self.hold_disk = false;
         self.input(Input::Start);
         assert_eq!(self.doors, [Door::Open]);
@@ -91,10 +111,15 @@ impl Broker {
         self.events.append(&mut effects.events);
         self.doors.append(&mut effects.doors);
         self.notices.append(&mut effects.notices);
-        for request in effects.disk {
+        self.node.engine().state().check();
+        self.requests.extend(effects.disk);
+        if std::mem::replace(&mut self.is_busy, true) {
+            return;
+        }
+        while let Some(request) = self.requests.pop_front() {
             self.execute(request);
         }
-        self.node.engine().state().check();
+        self.is_busy = false;
     }
 
     pub(crate) fn execute(&mut self, request: Request) {
@@ -104,6 +129,11 @@ impl Broker {
                 if !self.hold_disk {
                     self.complete_disk();
                 }
+                return;
+            }
+            Request::Large(request) => {
+                self.large.ask(request);
+                self.complete_large();
                 return;
             }
             Request::Release(segment) => {
@@ -121,8 +151,71 @@ impl Broker {
                 Completion::Segment(segment, Content::of(segment, bytes))
             }
             Request::SyncAll => Completion::Synced,
+            Request::Page(request) => match self.page(request) {
+                Some(completion) => Completion::Page(completion),
+                None => return,
+            },
         };
         self.input(Input::Disk(completion));
+    }
+
+    /// Carries out what is asked about the bodies of large messages, unless that is held.
+    pub(crate) fn complete_large(&mut self) {
+        while let Some(answer) = self.large.carry_out() {
+            if let Some(completion) = answer {
+                self.input(Input::Disk(Completion::Large(completion)));
+            }
+        }
+    }
+
+    fn page(&mut self, request: PageRequest) -> Option<PageCompletion> {
+        Some(match request {
+            PageRequest::List => PageCompletion::Pages(self.pages.keys().copied().collect()),
+            PageRequest::Append {
+                page,
+                offset,
+                pieces,
+            } => {
+                let bytes = pieces.concat();
+                let file = self.pages.entry(page).or_default();
+                if offset == 0 {
+                    file.clear();
+                }
+                assert_eq!(file.len() as u64, offset, "appends follow one another");
+                file.extend(&bytes);
+                PageCompletion::Appended(page, bytes.len() as u64)
+            }
+            PageRequest::Seal(page) => PageCompletion::Sealed(page),
+            PageRequest::Read {
+                page,
+                offset,
+                length,
+            } => match self.pages.get(&page) {
+                Some(file) => {
+                    let from = usize::try_from(offset).expect("small").min(file.len());
+                    let to = (from + length as usize).min(file.len());
+                    let bytes = Bytes::copy_from_slice(&file[from..to]);
+                    PageCompletion::Read {
+                        page,
+                        offset,
+                        bytes,
+                    }
+                }
+                None => PageCompletion::Unreadable {
+                    page,
+                    offset,
+                    why: "no such file".into(),
+                },
+            },
+            PageRequest::Delete(page) => {
+                self.pages.remove(&page);
+                return None;
+            }
+            PageRequest::SetAside(page) => {
+                self.aside.push(page);
+                PageCompletion::SetAside(page, format!("{page}.damaged"))
+            }
+        })
     }
 
     pub(crate) fn complete_disk(&mut self) {
@@ -192,6 +285,7 @@ impl Broker {
             message,
             routing,
             transaction,
+            upload: None,
             ticket: Some(ticket),
         };
         self.ask(client, Command::Send(SESSION, send));
@@ -316,7 +410,10 @@ pub(crate) fn describe(event: Event) -> String {
         Event::Done(ticket) => format!("done {ticket}"),
         Event::Refused(_, refusal) => format!("refused {refusal}"),
         Event::Deliver(d) => {
-            let body = String::from_utf8_lossy(&d.message.body).into_owned();
+            let body = match &d.message.body {
+                Body::Inline(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                Body::Large(large) => format!("large {}", large.size),
+            };
             let again = if d.attempts > 0 {
                 format!(" again {}", d.attempts)
             } else {
@@ -324,6 +421,9 @@ pub(crate) fn describe(event: Event) -> String {
             };
             format!("{} {body} #{}{again}", d.consumer, d.delivery)
         }
+        Event::Uploaded(upload, bytes) => format!("uploaded {upload} {bytes}"),
+        Event::Window(download, bytes) => format!("window {download} {}", bytes.len()),
+        Event::DownloadFailed(download) => format!("download {download} failed"),
         other => format!("{other:?}"),
     }
 }

@@ -2,9 +2,16 @@
 //! What every disk promises the storage, as a table; run against the real disk here and the simulated one in
 //! `conformance`.
 
+mod bulk;
+
 use bytes::Bytes;
+use hind_engine::id::PageId;
 use hind_engine::storage::Position;
-use hind_engine::storage::request::{Batch, Completion, Request, Segment, Write};
+use hind_engine::storage::request::{
+    Batch, Completion, LargeCompletion, PageCompletion, PageRequest, Request, Segment, Write,
+};
+
+use super::bulk::is_bulk;
 
 /// A disk under test.
 pub trait Subject {
@@ -30,8 +37,13 @@ enum Step {
     Begins(u64, &'static [u8]),
     /// The segment's content has these bytes at this place.
     Holds(u64, usize, &'static [u8]),
-    /// This request fails, and so does everything after it, silently.
+    /// This request fails, and so does everything after it on the same side (the journal's, or that of pages and large
+    /// messages), silently.
     Fails(Request),
+    /// This request to read is answered so that the file cannot be read.
+    Unreadable(Request),
+    /// The page is set aside, and the answer says under which name.
+    SetsAside(u64),
     /// The process dies and comes back.
     Restart,
 }
@@ -62,15 +74,24 @@ impl Step {
             }
             Self::Begins(segment, bytes) => holds(subject, *segment, 0, bytes),
             Self::Holds(segment, at, bytes) => holds(subject, *segment, *at, bytes),
-            Self::Fails(request) => {
+            Self::Fails(request) => fails(subject, request),
+            Self::Unreadable(request) => {
                 let answer = subject.execute(request.clone());
-                expect(matches!(answer[..], [Completion::Failed(_)]), || {
-                    format!("{request:?} answered {answer:?}")
-                })?;
-                let after = subject.execute(Request::ListSegments);
-                expect(after.is_empty(), || {
-                    format!("after a failure ListSegments answered {after:?}")
-                })
+                let unreadable = matches!(
+                    answer[..],
+                    [Completion::Page(PageCompletion::Unreadable { .. })
+                        | Completion::Large(LargeCompletion::Unreadable { .. })]
+                );
+                expect(unreadable, || format!("{request:?} answered {answer:?}"))
+            }
+            Self::SetsAside(number) => {
+                let answer = subject.execute(Request::Page(PageRequest::SetAside(PageId(*number))));
+                let named = matches!(
+                    &answer[..],
+                    [Completion::Page(PageCompletion::SetAside(page, name))]
+                        if page.0 == *number && !name.is_empty()
+                );
+                expect(named, || format!("page {number} set aside: {answer:?}"))
             }
             Self::Restart => {
                 subject.restart();
@@ -78,6 +99,21 @@ impl Step {
             }
         }
     }
+}
+
+fn fails(subject: &mut dyn Subject, request: &Request) -> Result<(), String> {
+    let answer = subject.execute(request.clone());
+    expect(matches!(answer[..], [Completion::Failed(_)]), || {
+        format!("{request:?} answered {answer:?}")
+    })?;
+    let after = subject.execute(if is_bulk(request) {
+        Request::Page(PageRequest::List)
+    } else {
+        Request::ListSegments
+    });
+    expect(after.is_empty(), || {
+        format!("after a failure a list was answered: {after:?}")
+    })
 }
 
 fn holds(subject: &mut dyn Subject, segment: u64, at: usize, bytes: &[u8]) -> Result<(), String> {
@@ -146,6 +182,7 @@ fn cases() -> Vec<Case> {
     let mut cases = state_cases();
     cases.extend(segment_cases());
     cases.extend(failure_cases());
+    cases.extend(bulk::cases());
     cases
 }
 

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use hind_engine::storage::request::{Completion, Request};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::bulk::BulkQueue;
 use super::pace::Pace;
 
 /// Carries out all requests of a list, in order, and returns the answers.
@@ -43,6 +44,8 @@ const ABSENCE: Duration = Duration::from_millis(10);
 pub struct DiskQueue {
     desk: Mutex<Desk>,
     called: Condvar,
+    /// Where what is not the journal's goes.
+    bulk: Arc<BulkQueue>,
 }
 
 struct Desk {
@@ -153,11 +156,19 @@ impl DiskQueue {
                 broken: false,
             }),
             called: Condvar::new(),
+            bulk: Arc::default(),
         }
+    }
+
+    /// The same, leaving pages and large messages to `bulk`.
+    #[must_use]
+    pub fn beside(self, bulk: Arc<BulkQueue>) -> Self {
+        Self { bulk, ..self }
     }
 
     /// Queues requests, in order. [`DiskQueue::serve`] must follow.
     pub fn push(&self, requests: &mut Vec<Request>) {
+        self.bulk.take_from(requests);
         let mut desk = self.desk.lock();
         desk.demanding += requests.iter().filter(|it| demands_sync(it)).count();
         desk.requests.append(requests);

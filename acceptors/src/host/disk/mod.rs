@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The real disk under the storage: carries out the engine's requests on files.
 //!
-//! [`Disk`] is the synchronous core; [`group_commit`] says which thread carries requests out on it, and when. The same table of expectations
-//! ([`contract`]) is run against this disk and the simulated one.
+//! [`Disk`] is the synchronous core of the journal; [`group_commit`] says which thread carries requests out on it, and
+//! when. Pages and large messages go to [`bulk`], beside it. The same table of expectations ([`contract`]) is run against
+//! this disk and the simulated one.
 //!
 //! Names in the journal directory: `hind-data-<segment>.hjn`, `hind-pool-<n>.tmp`, `node.state`.
 
+pub mod bulk;
 pub mod contract;
+mod doomed;
 pub mod file_pool;
+pub mod folder;
+mod foreign;
 pub mod group_commit;
+mod idle;
 pub mod pace;
 pub mod read_ahead;
 pub mod volatile;
@@ -92,8 +98,8 @@ impl Disk {
     /// # Errors
     /// It cannot be read, or holds the files of another broker.
     pub fn open(directories: &Directories, options: JournalOptions) -> io::Result<Self> {
-        refuse_foreign(&directories.journal, "activemq-data-", ".amq")?;
-        refuse_foreign(&directories.bindings, "activemq-bindings-", ".bindings")?;
+        foreign::refuse_journal(&directories.journal, "activemq-data-", ".amq")?;
+        foreign::refuse_journal(&directories.bindings, "activemq-bindings-", ".bindings")?;
         let path = directories.journal.clone();
         let pool = FilePool::open(
             &path,
@@ -156,6 +162,9 @@ impl Disk {
                 Request::ListSegments => done.push(self.list()?),
                 Request::ReadSegment(segment) => done.push(self.read_segment(segment)?),
                 Request::SyncAll => done.push(self.sync_all()?),
+                Request::Page(_) | Request::Large(_) => {
+                    unreachable!("the queue hands these to the bulk thread")
+                }
             }
         }
         self.store(gathered, done)
@@ -392,25 +401,4 @@ fn segment_name(segment: Segment) -> String {
 fn segment_number(name: &str) -> Option<Segment> {
     let number = name.strip_prefix("hind-data-")?.strip_suffix(".hjn")?;
     number.parse().ok().map(Segment)
-}
-
-/// Files of Artemis in the directory: an operator's messages, which an empty broker must not hide.
-fn refuse_foreign(directory: &Path, prefix: &str, suffix: &str) -> io::Result<()> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let name = entry?.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(prefix) && name.ends_with(suffix) {
-            return Err(io::Error::other(format!(
-                "{} holds files of Apache ActiveMQ Artemis ({name}), which Hind does not read yet: move them away, or \
-                 give Hind a data directory of its own",
-                directory.display()
-            )));
-        }
-    }
-    Ok(())
 }

@@ -28,10 +28,16 @@ pub enum Fault {
     BitFlip,
     /// The power goes while a write is under way.
     Torn,
+    /// One bit of a sealed page has turned when it is read.
+    PageFlipped,
+    /// A sealed page has been cut short when it is read.
+    PageCut,
+    /// A sealed page cannot be read, this once.
+    PageUnreadable,
 }
 
 impl Fault {
-    /// Every kind.
+    /// Every kind that a run may meet.
     pub const ALL: [Self; 8] = [
         Self::Slow,
         Self::FailedWrite,
@@ -42,6 +48,9 @@ impl Fault {
         Self::BitFlip,
         Self::Torn,
     ];
+
+    /// The kinds that damage pages.
+    pub const OF_PAGES: [Self; 3] = [Self::PageFlipped, Self::PageCut, Self::PageUnreadable];
 
     /// Its counter.
     pub fn counter(self) -> &'static str {
@@ -54,6 +63,9 @@ impl Fault {
             Self::NearlyFull => "fault.nearly_full",
             Self::BitFlip => "fault.bit_flip",
             Self::Torn => "fault.torn",
+            Self::PageFlipped => "fault.page_flipped",
+            Self::PageCut => "fault.page_cut",
+            Self::PageUnreadable => "fault.page_unreadable",
         }
     }
 }
@@ -69,6 +81,9 @@ impl fmt::Display for Fault {
             Self::NearlyFull => "nearly full",
             Self::BitFlip => "bit flip",
             Self::Torn => "power lost while writing",
+            Self::PageFlipped => "bit flip in a page",
+            Self::PageCut => "page cut short",
+            Self::PageUnreadable => "page not readable",
         })
     }
 }
@@ -128,6 +143,11 @@ impl Armed {
             .into_iter()
             .find(|(applies, fault)| *applies && self.take(*fault))
             .map(|(_, fault)| fault)
+    }
+
+    /// The first of these faults that waits, to spoil an operation about pages or large messages.
+    pub(super) fn first(&mut self, faults: &[Fault]) -> Option<Fault> {
+        faults.iter().copied().find(|fault| self.take(*fault))
     }
 
     /// Counts what a power loss did to unsynced writes, once per power loss and kind.

@@ -48,6 +48,15 @@ pub struct Losses {
     pub reordered: u64,
 }
 
+impl Losses {
+    /// Counts those of another file.
+    pub fn add(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.torn += other.torn;
+        self.reordered += other.reordered;
+    }
+}
+
 impl File {
     /// A file of these bytes, all of them on the platter: zeros, or what a recycled file held before.
     pub fn new(content: Vec<u8>) -> Self {
@@ -77,6 +86,25 @@ impl File {
             write.apply(&mut content);
         }
         content
+    }
+
+    /// How long it is for a process.
+    pub fn len(&self) -> u64 {
+        let ends = self
+            .unsynced
+            .iter()
+            .map(|write| write.offset + write.bytes.len());
+        ends.fold(self.durable.len(), usize::max) as u64
+    }
+
+    /// Whether it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Cuts what is on the platter to this length.
+    pub fn cut(&mut self, length: usize) {
+        self.durable.truncate(length);
     }
 
     /// What is on the platter.

@@ -6,9 +6,12 @@
 //! taken together and share one sync. Recycled files keep their old content behind what is written over it, and a
 //! directory change (create, release) is undone by a power loss unless a later sync covered it.
 //!
+//! Pages and large messages are another matter, with an order of their own: see [`bulk`].
+//!
 //! The disk also holds the node to its side of the contract: a request that breaks it is answered as the real disk does
 //! (one table of expectations is run against both), and remembered as a [breach](Disk::breach).
 
+pub mod bulk;
 pub mod fault;
 pub mod file;
 pub mod journal;
@@ -19,6 +22,7 @@ use bytes::{Bytes, BytesMut};
 use hind_engine::storage::Content;
 use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 
+use self::bulk::Bulk;
 use self::fault::{Armed, Fault};
 use self::file::{File, Losses, SECTOR, Survival};
 use super::planted::Planted;
@@ -50,6 +54,8 @@ pub struct Disk {
     pub armed: Armed,
     /// The first request of the node that breaks its side of the contract, if there was one.
     pub breach: Option<String>,
+    /// Pages and the bodies of large messages.
+    pub bulk: Bulk,
     /// The bug planted here, if any.
     pub planted: Option<Planted>,
     random: Random,
@@ -82,6 +88,8 @@ impl Disk {
 
     /// An empty disk whose journal files are `segment_size` bytes.
     pub fn new(segment_size: usize, random: Random) -> Self {
+        // Not forked: what the journal meets is to be the same with and without.
+        let of_bulk = Random::new(!random.clone().number());
         Self {
             segment_size,
             files: BTreeMap::new(),
@@ -94,14 +102,18 @@ impl Disk {
             failed: false,
             armed: Armed::default(),
             breach: None,
+            bulk: Bulk::new(of_bulk),
             planted: None,
             random,
         }
     }
 
-    /// Takes a request; it is begun by [`Disk::begin`].
+    /// Takes a request; it is begun by [`Disk::begin`], or [`Disk::begin_bulk`] if it is about pages or large messages.
     pub fn submit(&mut self, request: Request) {
-        self.queue.push_back(request);
+        match request {
+            Request::Page(_) | Request::Large(_) => self.bulk.submit(request),
+            _ => self.queue.push_back(request),
+        }
     }
 
     /// Begins the next operation if none is under way, and says how long it takes in nanoseconds.
@@ -159,7 +171,7 @@ impl Disk {
         self.queue.is_empty() && self.operation.is_none()
     }
 
-    /// Whether batches are under way, so that a crash now catches them half done.
+    /// Whether batches are under way, or a page or large message is being written, so that a crash now catches them half done.
     pub fn is_writing(&self) -> bool {
         matches!(
             &self.operation,
@@ -167,7 +179,7 @@ impl Disk {
                 what: What::Group(_),
                 ..
             })
-        )
+        ) || self.bulk.is_writing()
     }
 
     /// The process is gone; with [`Crash::PowerLoss`] the page cache too. The disk is ready for the next process.
@@ -181,6 +193,8 @@ impl Disk {
         }
         self.queue.clear();
         self.failed = false;
+        let losses = self.bulk.crash(crash);
+        self.armed.lost(losses);
         if crash == Crash::PowerLoss {
             self.lose_power();
         }
@@ -200,6 +214,9 @@ impl Disk {
     pub fn serve(&mut self, request: Request) -> Vec<Completion> {
         self.execute(match request {
             Request::Batch(_) | Request::Release(_) => What::Group(vec![request]),
+            Request::Page(_) | Request::Large(_) => {
+                return self.bulk.execute(&request).into_iter().collect();
+            }
             other => What::Other(other),
         })
     }
@@ -301,6 +318,9 @@ impl Disk {
                 Completion::Synced
             }
             Request::Batch(_) | Request::Release(_) => unreachable!("these come as groups"),
+            Request::Page(_) | Request::Large(_) => {
+                unreachable!("these are not the journal's")
+            }
         })
     }
 
@@ -434,10 +454,7 @@ impl Disk {
         ]);
         let mut losses = Losses::default();
         for file in self.files.values_mut().filter(|file| file.has_unsynced()) {
-            let of_file = file.lose_power(survival, &mut self.random);
-            losses.lost += of_file.lost;
-            losses.torn += of_file.torn;
-            losses.reordered += of_file.reordered;
+            losses.add(file.lose_power(survival, &mut self.random));
         }
         self.armed.lost(losses);
         self.undo_directory_changes();

@@ -29,6 +29,9 @@ fn run(disk: &mut Disk) -> Vec<Completion> {
     while disk.begin().is_some() {
         answers.extend(disk.finish());
     }
+    while disk.begin_bulk().is_some() {
+        answers.extend(disk.finish_bulk());
+    }
     answers
 }
 

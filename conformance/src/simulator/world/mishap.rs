@@ -31,9 +31,13 @@ impl World {
 
     fn disk_fault(&mut self, fault: Fault) -> Result<(), Violation> {
         match fault {
-            Fault::Slow | Fault::FailedWrite | Fault::FailedSync | Fault::Full => {
-                self.disk.armed.arm(fault)
-            }
+            Fault::Slow
+            | Fault::FailedWrite
+            | Fault::FailedSync
+            | Fault::Full
+            | Fault::PageFlipped
+            | Fault::PageCut
+            | Fault::PageUnreadable => self.disk.armed.arm(fault),
             Fault::FailedRead => {
                 self.disk.armed.arm(fault);
                 self.deeds_left = Some((0, Crash::Kill));

@@ -48,6 +48,8 @@ enum Happening {
     Closed(LinkId, Direction),
     /// The disk has finished what it did for this incarnation of the process.
     Disk(u64),
+    /// The same for pages and large messages.
+    Bulk(u64),
     /// A deadline of this incarnation is due.
     Wake(u64),
     /// This incarnation ends without warning.
@@ -191,7 +193,8 @@ impl World {
             Happening::Arrive(link, Direction::Down, bytes) => self.arrive_down(link, &bytes),
             Happening::Closed(link, Direction::Up) => self.closed_up(link),
             Happening::Closed(link, Direction::Down) => self.closed_down(link),
-            Happening::Disk(incarnation) => self.disk_finished(incarnation),
+            Happening::Disk(incarnation) => self.disk_finished(incarnation, Disk::finish),
+            Happening::Bulk(incarnation) => self.disk_finished(incarnation, Disk::finish_bulk),
             Happening::Wake(incarnation) => self.woken(incarnation),
             Happening::Crash(incarnation, crash) => {
                 if incarnation == self.incarnation && self.process.is_some() {
@@ -359,6 +362,7 @@ fn concerns_process(happening: &Happening) -> bool {
             | Happening::Arrive(_, Direction::Up, _)
             | Happening::Closed(_, Direction::Up)
             | Happening::Disk(_)
+            | Happening::Bulk(_)
             | Happening::Wake(_)
             | Happening::Room(_)
     )

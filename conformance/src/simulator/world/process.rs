@@ -8,7 +8,7 @@ use hind_ha::input::DiskUsage;
 use super::{Happening, World, clocks, connection_id};
 use crate::simulator::check::{self, Violation};
 use crate::simulator::disk::fault::Fault;
-use crate::simulator::disk::{Crash, journal};
+use crate::simulator::disk::{Crash, Disk, journal};
 use crate::simulator::network::{Direction, LinkId};
 use crate::simulator::node::{Deed, Process};
 
@@ -149,11 +149,16 @@ impl World {
         }
     }
 
-    pub(super) fn disk_finished(&mut self, incarnation: u64) -> Result<(), Violation> {
+    /// The disk has ended an operation on one of its sides; `finish` says what became of it.
+    pub(super) fn disk_finished(
+        &mut self,
+        incarnation: u64,
+        finish: fn(&mut Disk) -> Vec<Completion>,
+    ) -> Result<(), Violation> {
         if incarnation != self.incarnation || self.process.is_none() {
             return Ok(());
         }
-        let completions = self.disk.finish();
+        let completions = finish(&mut self.disk);
         if let Some(breach) = self.disk.breach.take() {
             return Err(Violation::new("disk", breach));
         }
@@ -268,7 +273,7 @@ impl World {
     fn notice(&mut self, notice: &Notice) -> Result<(), Violation> {
         let counter = match notice {
             Notice::DeadLettered { .. } => "notice.dead_lettered",
-            Notice::Blocked(_) => "notice.blocked",
+            Notice::DiskFull(_) => "notice.disk_full",
             Notice::Recovered { torn: 1.., .. } => "notice.recovered_torn",
             Notice::Recovered { .. } => "notice.recovered",
             Notice::Damaged(_) => "notice.damaged",
@@ -308,10 +313,16 @@ impl World {
         if self.process.is_none() {
             return;
         }
-        let Some(duration) = self.disk.begin() else {
-            return;
-        };
-        self.later(duration, Happening::Disk(self.incarnation));
+        if let Some(duration) = self.disk.begin() {
+            self.disk_begun(duration, Happening::Disk);
+        }
+        if let Some(duration) = self.disk.begin_bulk() {
+            self.disk_begun(duration, Happening::Bulk);
+        }
+    }
+
+    fn disk_begun(&mut self, duration: u64, ends: fn(u64) -> Happening) {
+        self.later(duration, ends(self.incarnation));
         if self.crash_while_writing && self.disk.is_writing() {
             self.crash_while_writing = false;
             self.disk.armed.hit(Fault::Torn);

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which records are still needed, where they stand, and which segment may go. FORMAT.md, "Cleaning".
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::super::Position;
 use super::super::record::Key;
 use super::super::request::Segment;
 use super::homes::{Home, Homes};
+use crate::id::PageId;
 
 /// What is live, per key and per segment.
 ///
+/// A page that does not stand on the disk yet has no home but *pins* every segment that one of its messages stands in:
+/// these are never written again, the page is put on the disk instead.
+///
 /// *Invariants*: a key has at most one home, the segment of its latest record; a segment's live bytes are the sum of
-/// the sizes of the keys whose home it is; segments ascend.
+/// the sizes of the keys whose home it is and of what pins it; segments ascend.
 #[derive(Debug, Default)]
 pub struct Liveness {
     homes: Homes,
+    /// Per open page, bytes per segment.
+    pins: BTreeMap<PageId, BTreeMap<Segment, u64>>,
     segments: VecDeque<Usage>,
     live_bytes: u64,
     total_bytes: u64,
@@ -49,24 +55,34 @@ impl Liveness {
     /// The key's record is not needed any more: the message has left its last durable queue, the queue is removed …
     /// Called when the record that says so has been applied. Unknown keys are ignored.
     pub fn dead(&mut self, key: Key) {
-        if let Some(home) = self.homes.remove(key) {
+        if let Key::OpenPage(page) = key {
+            self.unpin(page);
+        } else if let Some(home) = self.homes.remove(key) {
             self.leave(home);
         }
     }
 
     /// Whether the key has a record that is still needed.
     pub fn is_live(&self, key: Key) -> bool {
-        self.homes.get(key).is_some()
+        match key {
+            Key::OpenPage(page) => self.pins.contains_key(&page),
+            key => self.homes.get(key).is_some(),
+        }
     }
 
     /// How many keys are live.
     pub fn len(&self) -> usize {
-        self.homes.len()
+        self.homes.len() + self.pins.len()
     }
 
     /// Whether nothing is live.
     pub fn is_empty(&self) -> bool {
-        self.homes.len() == 0
+        self.len() == 0
+    }
+
+    /// Bytes of records of a page that does not stand on the disk yet.
+    pub fn pinned_by(&self, page: PageId) -> u64 {
+        self.pins.get(&page).map_or(0, |pins| pins.values().sum())
     }
 
     /// The segment of the key's latest record, if it is live.
@@ -117,6 +133,10 @@ impl Liveness {
 
     /// The key's latest record now stands in `segment`, `size` bytes long.
     pub(super) fn settle(&mut self, key: Key, segment: Segment, size: u64) {
+        if let Key::OpenPage(page) = key {
+            self.pin(page, segment, size);
+            return;
+        }
         let before = self.homes.insert(key, Home { segment, size });
         if let Some(home) = before {
             self.leave(home);
@@ -127,6 +147,25 @@ impl Liveness {
         usage.live_keys += 1;
         if before.is_none_or(|home| home.segment != segment) {
             usage.keys.push(key);
+        }
+    }
+
+    fn pin(&mut self, page: PageId, segment: Segment, size: u64) {
+        let pins = self.pins.entry(page).or_default();
+        let new = !pins.contains_key(&segment);
+        *pins.entry(segment).or_default() += size;
+        self.live_bytes += size;
+        let usage = self.usage(segment);
+        usage.live_bytes += size;
+        if new {
+            usage.live_keys += 1;
+            usage.keys.push(Key::OpenPage(page));
+        }
+    }
+
+    fn unpin(&mut self, page: PageId) {
+        for (segment, size) in self.pins.remove(&page).unwrap_or_default() {
+            self.leave(Home { segment, size });
         }
     }
 
@@ -169,6 +208,15 @@ impl Liveness {
         while bytes < budget && oldest.handed_out < oldest.keys.len() {
             let key = oldest.keys[oldest.handed_out];
             oldest.handed_out += 1;
+            if let Key::OpenPage(page) = key {
+                let pins = self.pins.get(&page);
+                let pinned = pins.and_then(|pins| pins.get(&oldest.segment));
+                if let Some(size) = pinned {
+                    bytes += size;
+                    portion.push(key);
+                }
+                continue;
+            }
             let home = self.homes.get(key);
             if let Some(home) = home.filter(|home| home.segment == oldest.segment) {
                 bytes += home.size;

@@ -324,7 +324,7 @@ impl Replay {
             let Some(head) = Head::peek(bytes, offset, generation) else {
                 continue;
             };
-            if (kind::BRANCH..=kind::SYNCED).contains(&head.kind) {
+            if (kind::BRANCH..=kind::PAGE_PURGED).contains(&head.kind) {
                 torn_to = torn_to.max(offset + record_size(head.payload));
             }
             if let Some(position) = Head::mark(bytes, offset, generation) {

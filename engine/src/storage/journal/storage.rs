@@ -49,6 +49,10 @@ pub struct Storage {
     live: Liveness,
     /// Segments that recovery found to hold nothing of the log; they go before any other.
     stale: Stale,
+    /// Asked of the disk beside the journal and not yet taken by the host.
+    asked: Vec<Request>,
+    /// To be asked for when everything up to the position is synced.
+    asked_when_synced: VecDeque<(Position, Request)>,
 }
 
 /// The segment that is written to.
@@ -93,7 +97,34 @@ impl Storage {
             under_way: VecDeque::new(),
             live: Liveness::default(),
             stale: Stale::default(),
+            asked: Vec::new(),
+            asked_when_synced: VecDeque::new(),
         }
+    }
+
+    /// Asks the disk for something beside the journal: pages, large messages.
+    pub fn ask(&mut self, request: Request) {
+        self.asked.push(request);
+    }
+
+    /// Asks the disk for several things.
+    pub fn ask_all(&mut self, requests: impl IntoIterator<Item = Request>) {
+        self.asked.extend(requests);
+    }
+
+    /// Asks the disk for something as soon as everything appended so far is synced: what gives up a file whose content
+    /// is not needed because of a record.
+    pub fn ask_when_synced(&mut self, request: Request) {
+        if self.synced >= self.appended {
+            self.asked.push(request);
+        } else {
+            self.asked_when_synced.push_back((self.appended, request));
+        }
+    }
+
+    /// End of a turn: what has been asked for, in order.
+    pub fn asked(&mut self) -> impl Iterator<Item = Request> + '_ {
+        self.asked.drain(..)
     }
 
     /// The settings it was made with.
@@ -164,6 +195,11 @@ impl Storage {
         position
     }
 
+    /// Everything appended in this turn is to be synced when it is stored, whatever its records asked for.
+    pub fn sync_collected(&mut self) {
+        self.sync |= !self.collector.is_empty();
+    }
+
     /// The position of the last record appended.
     pub fn appended(&self) -> Position {
         self.appended
@@ -177,7 +213,7 @@ impl Storage {
     /// End of a turn: what it appended, if anything.
     pub fn take_batch(&mut self) -> Option<Batch> {
         assert!(!self.unit_open, "a turn ends between units");
-        let release_waits = self.live.retire(self.appended);
+        let release_waits = self.live.retire(self.appended) || !self.asked_when_synced.is_empty();
         if self.collector.is_empty() {
             return None;
         }
@@ -218,6 +254,12 @@ impl Storage {
             self.under_way.pop_front();
         }
         let mut requests = Vec::new();
+        while let Some((_, request)) = self
+            .asked_when_synced
+            .pop_front_if(|(needs, _)| *needs <= self.synced)
+        {
+            requests.push(request);
+        }
         if self.stale.needs.is_some_and(|needs| needs <= self.synced) {
             let gone = self.stale.segments.drain(..);
             requests.extend(gone.map(|(segment, _)| Request::Release(segment)));

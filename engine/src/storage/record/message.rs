@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use super::super::layout::{Reader, Sink};
-use crate::id::{MessageId, QueueId};
-use crate::message::{Kind, Message, Properties};
+use super::super::layout::{Counter, Reader, Sink};
+use crate::id::{LargeId, MessageId, QueueId};
+use crate::message::{Body, Kind, LargeBody, Message, Properties};
 
 const DURABLE: u8 = 1;
 const HAS_USER_ID: u8 = 2;
+const LARGE: u8 = 4;
 const ROUTE_BYTES: usize = 20;
 
 /// A message with its places.
@@ -34,53 +35,73 @@ pub struct Route {
     pub scheduled: u64,
 }
 
-/// What messages read one after the other share, to be cheaper together: the text of the address, if it is the same,
-/// and the allocations that hold their bytes.
+/// The address text of the message before, shared with the next one if that has the same: most neighbours do.
 #[derive(Debug, Default)]
-pub(crate) struct Neighbours {
-    address: Option<Arc<str>>,
-    room: BytesMut,
-}
+pub struct LastAddress(Option<Arc<str>>);
 
-impl Neighbours {
-    /// Bytes allocated at once. A message that stays when all its neighbours have gone keeps so many alive: few enough
-    /// to bear, and enough to ask the system for memory a twentieth as often.
-    const ROOM: usize = 32 * 1024;
-
-    fn address(&mut self, text: &str) -> Arc<str> {
-        match &self.address {
+impl LastAddress {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        match &self.0 {
             Some(last) if **last == *text => Arc::clone(last),
             _ => {
                 let new = Arc::from(text);
-                self.address = Some(Arc::clone(&new));
+                self.0 = Some(Arc::clone(&new));
                 new
             }
         }
     }
+}
+
+/// What messages read one after the other share, to be cheaper together: the text of the address, if it is the same,
+/// and the allocations that hold their bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Neighbours {
+    address: LastAddress,
+    room: Room,
+}
+
+/// An allocation that the bytes of several messages are copied into.
+#[derive(Debug, Default)]
+struct Room(BytesMut);
+
+impl Room {
+    /// Bytes allocated at once. A message that stays when all its neighbours have gone keeps so many alive: few enough
+    /// to bear, and enough to ask the system for memory a twentieth as often.
+    const SIZE: usize = 32 * 1024;
 
     /// A copy: a slice would keep the whole segment's buffer alive as long as the message.
     fn copy(&mut self, bytes: &[u8]) -> Bytes {
-        if bytes.is_empty() || bytes.len() > Self::ROOM / 8 {
+        if bytes.is_empty() || bytes.len() > Self::SIZE / 8 {
             return Bytes::copy_from_slice(bytes);
         }
-        if self.room.capacity() < bytes.len() {
-            self.room = BytesMut::with_capacity(Self::ROOM);
+        if self.0.capacity() < bytes.len() {
+            self.0 = BytesMut::with_capacity(Self::SIZE);
         }
-        self.room.extend_from_slice(bytes);
-        self.room.split().freeze()
+        self.0.extend_from_slice(bytes);
+        self.0.split().freeze()
     }
 }
 
 impl MessageRecord {
-    /// Everything but the body's bytes, which follow and end the payload.
-    pub(super) fn encode_envelope(&self, out: &mut impl Sink) {
+    /// What ends the payload and is worth not copying; nothing if the body lies in a file.
+    pub(in crate::storage) fn body(&self) -> Option<&Bytes> {
+        self.message.body.inline()
+    }
+
+    /// Bytes of the payload: envelope and body.
+    pub(in crate::storage) fn payload_len(&self) -> usize {
+        let mut counter = Counter::default();
+        self.encode_envelope(&mut counter);
+        counter.0 + self.body().map_or(0, Bytes::len)
+    }
+
+    /// Everything but the body's bytes, which follow and end the payload unless they lie in a file.
+    pub(in crate::storage) fn encode_envelope(&self, out: &mut impl Sink) {
         let message = &*self.message;
-        let bits = if message.durable { DURABLE } else { 0 }
-            | if message.user_id.is_some() {
-                HAS_USER_ID
-            } else {
-                0
-            };
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let bits = bit(message.durable, DURABLE)
+            | bit(message.user_id.is_some(), HAS_USER_ID)
+            | bit(message.body.large().is_some(), LARGE);
         out.u64(message.id.0);
         out.u64(message.timestamp);
         out.u64(message.expiration);
@@ -96,25 +117,55 @@ impl MessageRecord {
             out.text(user_id);
         }
         out.block(message.properties.encoded());
-        out.count(message.body.len());
+        match &message.body {
+            Body::Inline(bytes) => out.count(bytes.len()),
+            Body::Large(large) => {
+                out.u64(large.id.0);
+                out.u64(large.size);
+            }
+        }
     }
 
-    pub(super) fn decode(mut from: Reader<'_>, near: &mut Neighbours) -> Option<Self> {
+    /// Reads a payload back and copies what it keeps: a slice would keep the whole segment's buffer alive as long as the
+    /// message.
+    pub(in crate::storage) fn decode(from: Reader<'_>, near: &mut Neighbours) -> Option<Self> {
+        let Neighbours { address, room } = near;
+        Self::decode_keeping(from, address, |part| room.copy(part))
+    }
+
+    /// Reads a payload back; `keep` says how a part of it is kept.
+    pub(in crate::storage) fn decode_keeping(
+        mut from: Reader<'_>,
+        addresses: &mut LastAddress,
+        mut keep: impl FnMut(&[u8]) -> Bytes,
+    ) -> Option<Self> {
         let id = MessageId(from.u64()?);
         let timestamp = from.u64()?;
         let expiration = from.u64()?;
         let kind = Kind::from_number(from.u8()?)?;
         let priority = from.u8().filter(|priority| *priority <= 9)?;
-        let bits = from.bits(DURABLE | HAS_USER_ID)?;
+        let bits = from.bits(DURABLE | HAS_USER_ID | LARGE)?;
         from.bits(0)?;
         let routes = decode_routes(&mut from)?;
-        let address = near.address(from.text()?);
+        let address = addresses.share(from.text()?);
         let user_id = match bits & HAS_USER_ID {
             0 => None,
             _ => Some(from.shared_text()?),
         };
-        let properties = decode_properties(from.block()?, near)?;
-        let body = near.copy(from.block()?);
+        let properties = match from.block()? {
+            [] => Properties::default(),
+            block => Properties::decode(keep(block))?,
+        };
+        let body = match bits & LARGE {
+            0 => match from.block()? {
+                [] => Body::default(),
+                block => Body::Inline(keep(block)),
+            },
+            _ => Body::Large(LargeBody {
+                id: LargeId(from.u64()?),
+                size: from.u64()?,
+            }),
+        };
         from.end()?;
         let message = Message {
             id,
@@ -146,11 +197,4 @@ fn decode_routes(from: &mut Reader<'_>) -> Option<SmallVec<[Route; 1]>> {
         });
     }
     Some(routes)
-}
-
-fn decode_properties(block: &[u8], near: &mut Neighbours) -> Option<Properties> {
-    if block.is_empty() {
-        return Some(Properties::default());
-    }
-    Properties::decode(near.copy(block))
 }

@@ -5,12 +5,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::Position;
 use super::layout::{Counter, Reader, Sink};
-use crate::id::{AddressId, MessageId, QueueId};
+use crate::id::{AddressId, MessageId, PageId, QueueId};
 
 mod binding;
 mod branch;
 mod duplicate_id;
 mod message;
+mod page;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,8 @@ pub use binding::{AddressRecord, QueueRecord};
 pub use branch::BranchStart;
 pub use duplicate_id::DuplicateIdRecord;
 pub(crate) use message::Neighbours;
-pub use message::{MessageRecord, Route};
+pub use message::{LastAddress, MessageRecord, Route};
+pub use page::{Mark, PagePlace, PageRecord, PagedRecord, Share};
 
 /// One user record. State is the fold of these over time; applying one twice is the same as once.
 #[derive(Clone, PartialEq, Debug)]
@@ -65,6 +67,37 @@ pub enum Record {
     QueueRemoved(QueueId),
     /// Ids below this one may have been used.
     IdCounter(u64),
+    /// A message goes to a page. Needed until the page stands on the disk or nothing of it is left.
+    Paged(PagedRecord),
+    /// A page stands on the disk, whole (again: says what is left of it).
+    Page(PageRecord),
+    /// The message in the page has left the queue.
+    PageAcknowledge {
+        /// The queue.
+        queue: QueueId,
+        /// Where the message stands.
+        place: PagePlace,
+        /// Which message it is.
+        message: MessageId,
+    },
+    /// What is to be remembered of the message in the page for the queue.
+    PageMark {
+        /// The queue.
+        queue: QueueId,
+        /// Where the message stands.
+        place: PagePlace,
+        /// Which message it is.
+        message: MessageId,
+        /// What.
+        mark: Mark,
+    },
+    /// Nothing of the page is left for the queue.
+    PagePurged {
+        /// The queue.
+        queue: QueueId,
+        /// The page.
+        page: PageId,
+    },
     /// Storage's own note, local to one disk: everything up to this position was synced there when this was written.
     /// What is unreadable below a mark was not torn by a crash but damaged later. It takes no position, is not
     /// replicated, and neither appended nor replayed by anybody but storage.
@@ -86,6 +119,10 @@ pub enum Key {
     Queue(QueueId),
     /// The id counter.
     IdCounter,
+    /// A page that stands on the disk.
+    Page(PageId),
+    /// The messages of a page that does not; it is never written again but put on the disk.
+    OpenPage(PageId),
 }
 
 /// The number of a record's kind in its head.
@@ -102,6 +139,11 @@ pub(crate) mod kind {
     pub const QUEUE_REMOVED: u8 = 10;
     pub const ID_COUNTER: u8 = 11;
     pub const SYNCED: u8 = 12;
+    pub const PAGED: u8 = 13;
+    pub const PAGE: u8 = 14;
+    pub const PAGE_ACKNOWLEDGE: u8 = 15;
+    pub const PAGE_MARK: u8 = 16;
+    pub const PAGE_PURGED: u8 = 17;
 }
 
 impl Record {
@@ -114,11 +156,16 @@ impl Record {
             Self::Address(record) => Some(Key::Address(record.id)),
             Self::Queue(record) => Some(Key::Queue(record.id)),
             Self::IdCounter(_) => Some(Key::IdCounter),
+            Self::Page(record) => Some(Key::Page(record.id)),
+            Self::Paged(record) => Some(Key::OpenPage(record.place.page)),
             Self::Acknowledge { .. }
             | Self::DeliveryCount { .. }
             | Self::Scheduled { .. }
             | Self::AddressRemoved(_)
             | Self::QueueRemoved(_)
+            | Self::PageAcknowledge { .. }
+            | Self::PageMark { .. }
+            | Self::PagePurged { .. }
             | Self::Synced(_) => None,
         }
     }
@@ -138,6 +185,11 @@ impl Record {
             Self::QueueRemoved(_) => kind::QUEUE_REMOVED,
             Self::IdCounter(_) => kind::ID_COUNTER,
             Self::Synced(_) => kind::SYNCED,
+            Self::Paged(_) => kind::PAGED,
+            Self::Page(_) => kind::PAGE,
+            Self::PageAcknowledge { .. } => kind::PAGE_ACKNOWLEDGE,
+            Self::PageMark { .. } => kind::PAGE_MARK,
+            Self::PagePurged { .. } => kind::PAGE_PURGED,
         }
     }
 
@@ -156,7 +208,8 @@ impl Record {
     /// What ends the payload and is worth not copying.
     pub(crate) fn body(&self) -> Option<&Bytes> {
         match self {
-            Self::Message(record) => Some(&record.message.body),
+            Self::Message(record) => record.body(),
+            Self::Paged(record) => record.message.body(),
             _ => None,
         }
     }
@@ -190,6 +243,33 @@ impl Record {
             Self::QueueRemoved(id) => out.u64(id.0),
             Self::IdCounter(next) => out.u64(*next),
             Self::Synced(position) => out.u64(position.0),
+            Self::Paged(record) => record.encode_envelope(out),
+            Self::Page(record) => record.encode(out),
+            Self::PageAcknowledge {
+                queue,
+                place,
+                message,
+            } => {
+                out.u64(queue.0);
+                place.encode(out);
+                out.u64(message.0);
+            }
+            Self::PageMark {
+                queue,
+                place,
+                message,
+                mark,
+            } => {
+                out.u64(queue.0);
+                place.encode(out);
+                out.u64(message.0);
+                out.u32(mark.count);
+                out.u64(mark.scheduled);
+            }
+            Self::PagePurged { queue, page } => {
+                out.u64(queue.0);
+                out.u64(page.0);
+            }
         }
     }
 
@@ -202,6 +282,8 @@ impl Record {
             kind::DUPLICATE_ID => Self::DuplicateId(DuplicateIdRecord::decode(from)?),
             kind::ADDRESS => Self::Address(AddressRecord::decode(from)?),
             kind::QUEUE => Self::Queue(QueueRecord::decode(from)?),
+            kind::PAGED => Self::Paged(PagedRecord::decode(from, near)?),
+            kind::PAGE => Self::Page(PageRecord::decode(from)?),
             _ => return Self::decode_numbers(kind, from),
         })
     }
@@ -227,6 +309,24 @@ impl Record {
             kind::QUEUE_REMOVED => Self::QueueRemoved(QueueId(first)),
             kind::ID_COUNTER => Self::IdCounter(first),
             kind::SYNCED => Self::Synced(Position(first)),
+            kind::PAGE_ACKNOWLEDGE => Self::PageAcknowledge {
+                queue: QueueId(first),
+                place: PagePlace::decode(&mut from)?,
+                message: MessageId(from.u64()?),
+            },
+            kind::PAGE_MARK => Self::PageMark {
+                queue: QueueId(first),
+                place: PagePlace::decode(&mut from)?,
+                message: MessageId(from.u64()?),
+                mark: Mark {
+                    count: from.u32()?,
+                    scheduled: from.u64()?,
+                },
+            },
+            kind::PAGE_PURGED => Self::PagePurged {
+                queue: QueueId(first),
+                page: PageId(from.u64()?),
+            },
             _ => return None,
         };
         from.end()?;

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Addresses that page: when one begins, where its messages go, and how their pages get to the disk.
+//!
+//! An address that is full sends what comes to its queues to *pages*. The log has such a message like any other; but in
+//! memory it stays only until its page's file has it. When the file is on the disk for good the log forgets the message.
+//! `queue/page_in.rs` has the way back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pages::Stage;
+use super::settings::AddressFullPolicy;
+use crate::engine::{Engine, Turn};
+use crate::id::{AddressId, PageId, QueueId};
+use crate::notice::Notice;
+use crate::queue::page_cursor::Purpose;
+use crate::storage::page::{Appender, PageHeader};
+use crate::storage::record::{PagePlace, Record};
+use crate::storage::request::{PageCompletion, PageRequest, Request};
+
+/// Whether an address pages.
+#[derive(Debug, Default)]
+pub struct Paging {
+    /// What comes goes to pages.
+    pub active: bool,
+    /// The page that takes messages.
+    pub open: Option<PageId>,
+}
+
+/// So much of a page is collected in memory before it is written.
+const PIECE: u64 = 64 * 1024;
+/// So much of all pages together may wait in memory, whatever the pieces.
+const UNWRITTEN: u64 = 4 * 1024 * 1024;
+/// So much of all pages together may be known to the log only: it has to be read back before a broker serves.
+const UNSEALED: u64 = 32 * 1024 * 1024;
+
+/// What has to be done about pages, and what the disk is doing.
+#[derive(Debug, Default)]
+pub(crate) struct PageWork {
+    /// Pages with something in memory that is not in their file.
+    unwritten: BTreeSet<PageId>,
+    /// Pages that take no more and are not on the disk.
+    closed: BTreeSet<PageId>,
+    /// Files being written, with the bytes that are in them.
+    files: BTreeMap<PageId, Appender>,
+    /// Bytes in the files of pages that the log still has.
+    unsealed: u64,
+    /// Reads under way, and for whom.
+    pub reads: BTreeMap<(PageId, u64), Vec<(QueueId, Purpose)>>,
+    /// Queues that want to read and have to wait for others.
+    pub waiting: BTreeSet<QueueId>,
+    /// Queues that may want something from their pages.
+    pub wanting: BTreeSet<QueueId>,
+    /// Bytes given to the disk and not yet written.
+    under_way: u64,
+}
+
+impl Engine {
+    /// Bytes of pages given to the disk and not yet written.
+    pub fn pages_under_way(&self) -> u64 {
+        self.page_work.under_way
+    }
+
+    /// Where the next message for queues of this address goes, if it goes to a page.
+    pub(crate) fn page_for(&mut self, id: AddressId, turn: &mut Turn<'_>) -> Option<PagePlace> {
+        let address = self.state.addresses.get(id)?;
+        if !address.paging.active {
+            let pages = address.settings.address_full_policy == AddressFullPolicy::Page;
+            if !pages || !self.is_full(address) {
+                return None;
+            }
+            let notice = Notice::PagingStarted {
+                address: address.record.name.clone(),
+                fill: self.fill(id),
+            };
+            turn.notices.push(notice);
+        }
+        let open = address.paging.open;
+        let open = open.filter(|open| {
+            let page = self.state.pages.get(*open);
+            page.is_some_and(|page| page.stage == Stage::Open)
+        });
+        let page = match open {
+            Some(page) => page,
+            None => PageId(self.new_id(turn)),
+        };
+        let address = self.state.addresses.get_mut(id)?;
+        address.paging = Paging {
+            active: true,
+            open: Some(page),
+        };
+        Some(self.state.pages.reserve(page, id))
+    }
+
+    /// After its record is in the log: the message is in its page, and may be seen when `position` is durable.
+    pub(crate) fn arrive_in_page(&mut self, place: PagePlace, visible: bool, turn: &mut Turn<'_>) {
+        self.state.pages.filled(place, turn.storage.live());
+        self.page_work.unwritten.insert(place.page);
+        let Some(page) = self.state.pages.get_mut(place.page) else {
+            return;
+        };
+        if !visible || !page.held.is_empty() {
+            page.held.push_back(place.index);
+        }
+        if visible {
+            self.want_page(place.page);
+        }
+    }
+
+    /// The oldest message of a page that waited may be seen.
+    pub(crate) fn show_in_page(&mut self, id: PageId) {
+        if let Some(page) = self.state.pages.get_mut(id) {
+            page.held.pop_front();
+            self.want_page(id);
+        }
+    }
+
+    /// Something has become visible in a page.
+    fn want_page(&mut self, id: PageId) {
+        let shares = self.state.pages.get(id).into_iter();
+        let queues = shares.flat_map(|page| page.shares().map(|(queue, _)| *queue));
+        self.page_work.wanting.extend(queues);
+    }
+
+    /// End of a turn: what has to be written is, what is full is put on the disk, what is done with goes.
+    pub(crate) fn finish_pages(&mut self, turn: &mut Turn<'_>) {
+        let all = self.state.pages.unwritten_bytes() > UNWRITTEN || self.is_globally_full();
+        let due = |id: &PageId| {
+            let page = self.state.pages.get(*id);
+            page.is_none_or(|page| {
+                let address = self.state.addresses.get(page.address);
+                let size = address.map_or(PIECE, |address| address.settings.page_size_bytes);
+                all || page.unwritten_bytes >= PIECE.min(size) || page.stage > Stage::Open
+            })
+        };
+        if !self.page_work.unwritten.is_empty() {
+            let due: Vec<PageId> = self
+                .page_work
+                .unwritten
+                .iter()
+                .copied()
+                .filter(due)
+                .collect();
+            due.into_iter().for_each(|id| self.write_page(id, turn));
+            self.bound_unsealed();
+        }
+        if !self.page_work.closed.is_empty() {
+            self.seal_closed(turn);
+        }
+        if self.state.pages.has_done() {
+            self.delete_done(turn);
+        }
+    }
+
+    /// Writes to its file what a page has in memory.
+    fn write_page(&mut self, id: PageId, turn: &mut Turn<'_>) {
+        self.page_work.unwritten.remove(&id);
+        let Some(page) = self.state.pages.get(id) else {
+            return;
+        };
+        let address = self.state.addresses.get(page.address);
+        let name = address.map_or("", |address| &address.record.name);
+        let limit = address.map_or(u64::MAX, |address| address.settings.page_size_bytes);
+        let file = self.page_work.files.entry(id).or_insert_with(|| {
+            Appender::new(&PageHeader {
+                page: id,
+                address: page.address,
+                name: name.to_owned(),
+            })
+        });
+        for kept in self.state.pages.take_unwritten(id) {
+            file.push(kept.index, &kept.record);
+        }
+        self.page_work.unsealed += file.collected();
+        self.page_work.under_way += file.collected();
+        let request = file.take();
+        let written = file.end();
+        turn.storage.ask_all(request.map(Request::Page));
+        if let Some(page) = self.state.pages.get_mut(id) {
+            page.pieces.push((page.in_file, written));
+            page.written = written;
+        }
+        if written >= limit {
+            self.close_page(id);
+        }
+    }
+
+    /// Closes the largest pages while too much is known to the log only.
+    fn bound_unsealed(&mut self) {
+        let limit = self
+            .settings
+            .global_max_bytes
+            .map_or(UNSEALED, |max| UNSEALED.min(max / 4));
+        let mut open = self.page_work.unsealed;
+        while open > limit {
+            let files = self.page_work.files.iter();
+            let closable = files.filter(|(id, _)| !self.page_work.closed.contains(id));
+            let sealing = |id: &PageId| {
+                let page = self.state.pages.get(*id);
+                page.is_none_or(|page| page.stage >= Stage::Closed)
+            };
+            let largest = closable
+                .filter(|(id, _)| !sealing(id))
+                .max_by_key(|(_, file)| file.end());
+            let Some((id, size)) = largest.map(|(id, file)| (*id, file.end())) else {
+                return;
+            };
+            self.close_page(id);
+            open = open.saturating_sub(size);
+        }
+    }
+
+    /// The page takes no more messages and goes to the disk; also when the log wants its room back.
+    pub(crate) fn close_page(&mut self, id: PageId) {
+        let Some(page) = self.state.pages.get_mut(id) else {
+            return;
+        };
+        if page.stage > Stage::Open {
+            return;
+        }
+        page.close();
+        if page.unwritten_bytes > 0 {
+            self.page_work.unwritten.insert(id);
+        }
+        let address = page.address;
+        self.page_work.closed.insert(id);
+        if let Some(address) = self.state.addresses.get_mut(address)
+            && address.paging.open == Some(id)
+        {
+            address.paging.open = None;
+        }
+    }
+
+    fn seal_closed(&mut self, turn: &mut Turn<'_>) {
+        for id in self.page_work.closed.clone() {
+            let Some(page) = self.state.pages.get_mut(id) else {
+                self.page_work.closed.remove(&id);
+                continue;
+            };
+            // What may yet be lost with the end of the log must not stand in a page.
+            let complete = page.reserved == 0 && page.held.is_empty();
+            if complete && page.unwritten.is_empty() {
+                page.stage = Stage::Sealing;
+                self.page_work.closed.remove(&id);
+                turn.storage.ask(Request::Page(PageRequest::Seal(id)));
+            }
+        }
+    }
+
+    fn delete_done(&mut self, turn: &mut Turn<'_>) {
+        for (id, page) in self.state.pages.take_done() {
+            self.page_work.unwritten.remove(&id);
+            self.page_work.closed.remove(&id);
+            self.forget_file(id);
+            if let Some(address) = self.state.addresses.get_mut(page.address) {
+                if address.paging.open == Some(id) {
+                    address.paging.open = None;
+                }
+                for queue in address.queues.clone() {
+                    if let Some(queue) = self.state.queues.get_mut(queue) {
+                        queue.cursor.behind.remove(&id);
+                    }
+                }
+            }
+            if page.written > 0 {
+                let delete = Request::Page(PageRequest::Delete(id));
+                turn.storage.ask_when_synced(delete);
+            }
+        }
+    }
+
+    fn forget_file(&mut self, id: PageId) {
+        if let Some(file) = self.page_work.files.remove(&id) {
+            self.page_work.unsealed -= file.end();
+        }
+    }
+
+    /// The disk has answered about a page.
+    pub fn page_answered(&mut self, completion: PageCompletion, turn: &mut Turn<'_>) {
+        match completion {
+            PageCompletion::Pages(files) => self.delete_unknown(&files, turn),
+            PageCompletion::Appended(_, bytes) => {
+                self.page_work.under_way = self.page_work.under_way.saturating_sub(bytes);
+            }
+            PageCompletion::Sealed(id) => self.page_sealed(id, turn),
+            PageCompletion::Read {
+                page,
+                offset,
+                bytes,
+            } => self.page_read(page, offset, &bytes, turn),
+            PageCompletion::Unreadable { page, offset, why } => {
+                self.page_unreadable(page, offset, &why, turn);
+            }
+            PageCompletion::SetAside(_, file) => {
+                turn.notices.push(Notice::PageSetAside { file });
+            }
+        }
+    }
+
+    /// Files of pages that the log knows nothing of, or will write anew.
+    fn delete_unknown(&mut self, files: &[PageId], turn: &mut Turn<'_>) {
+        for id in files {
+            if self.state.pages.get(*id).is_none() {
+                turn.storage.ask(Request::Page(PageRequest::Delete(*id)));
+            }
+        }
+    }
+
+    fn page_sealed(&mut self, id: PageId, turn: &mut Turn<'_>) {
+        self.forget_file(id);
+        let page = self.state.pages.get(id);
+        if page.is_none_or(|page| page.stage != Stage::Sealing) {
+            return;
+        }
+        if let Some(record) = self.state.page_record(id) {
+            self.commit(None, &[Record::Page(record)], false, turn);
+        }
+    }
+
+    /// The log has been read back: what was being paged goes on.
+    pub(crate) fn start_paging(&mut self, turn: &mut Turn<'_>) {
+        turn.storage.ask(Request::Page(PageRequest::List));
+        let pages = self.state.pages.iter();
+        let pages: Vec<_> = pages
+            .map(|(id, page)| (id, page.address, page.stage))
+            .collect();
+        for (id, address, stage) in pages {
+            let Some(address) = self.state.addresses.get_mut(address) else {
+                continue;
+            };
+            address.paging.active = true;
+            let before = match stage {
+                Stage::Sealed => None,
+                _ => address.paging.open.replace(id),
+            };
+            if stage != Stage::Sealed {
+                self.page_work.unwritten.insert(id);
+            }
+            before
+                .into_iter()
+                .for_each(|before| self.close_page(before));
+            self.want_page(id);
+        }
+    }
+
+    /// The address stops paging if everything in its pages is in memory, too, and there is room.
+    pub(crate) fn stop_paging_if_done(&mut self, id: AddressId, turn: &mut Turn<'_>) {
+        let Some(address) = self.state.addresses.get(id) else {
+            return;
+        };
+        if !address.paging.active || self.is_full(address) {
+            return;
+        }
+        let left = self.state.pages.of(id).map_or(0, |of| of.left);
+        let queues = address
+            .queues
+            .iter()
+            .filter_map(|id| self.state.queues.get(*id));
+        let in_memory: u64 = queues.map(|queue| queue.cursor.in_memory.messages).sum();
+        if left == in_memory
+            && let Some(address) = self.state.addresses.get_mut(id)
+        {
+            address.paging.active = false;
+            let address = address.record.name.clone();
+            let fill = self.fill(id);
+            turn.notices.push(Notice::PagingStopped { address, fill });
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How far a queue has read in the pages of its address.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Queue;
+use super::consumer::Consumer;
+use crate::address::ledger::Ledger;
+use crate::id::{ConnectionId, MessageId, PageId};
+use crate::message::Message;
+use crate::storage::record::PagePlace;
+
+/// A place in a page from which messages are read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Place {
+    /// The page.
+    pub page: PageId,
+    /// The next message of it.
+    pub index: u32,
+    /// Where in the file that message begins, or one before it.
+    pub offset: u64,
+}
+
+/// What a read is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Purpose {
+    /// The next messages in order.
+    Next,
+    /// Messages left behind whose time has come.
+    Due,
+    /// What consumers with a selector take, while what nobody takes fills the memory.
+    Search,
+}
+
+/// How far a queue has read in the pages of its address.
+///
+/// Everything before `next` is in memory, acknowledged, or left behind until its time.
+///
+/// *Invariants*: at most one read is under way; `in_memory` is the sum over the entries of the queue that came from a
+/// page.
+#[derive(Debug, Default)]
+pub struct PageCursor {
+    /// Where reading in order goes on.
+    pub next: Place,
+    /// Where searching for those who choose goes on; never before `next`.
+    pub search: Place,
+    /// Where reading what is due goes on, and in which page.
+    pub due: Place,
+    /// The read under way.
+    pub reading: Option<Purpose>,
+    /// Messages of pages that are in memory.
+    pub in_memory: Ledger,
+    /// Pages in which messages were left behind, with the earliest time at which one of them is due, ms since 1970.
+    pub behind: BTreeMap<PageId, u64>,
+    /// Messages that came after those in the pages and yet were not paged (before a restart): held until then.
+    pub after: BTreeSet<MessageId>,
+    /// The next read has to be so long to show a whole message.
+    pub(crate) at_least: u64,
+}
+
+impl PageCursor {
+    /// When the earliest message left behind is due, ms since 1970; nothing is while a read is under way.
+    pub fn next_due(&self) -> Option<u64> {
+        let due = self.behind.values().min().copied();
+        due.filter(|at| *at != u64::MAX && self.reading.is_none())
+    }
+
+    /// The first page with a message that is due.
+    pub fn due_page(&self, wall: u64) -> Option<PageId> {
+        let mut behind = self.behind.iter();
+        behind.find(|(_, at)| **at <= wall).map(|(page, _)| *page)
+    }
+
+    /// A message of a page is left behind until then.
+    pub(crate) fn leave_behind(&mut self, page: PageId, at: u64) {
+        let earliest = self.behind.entry(page).or_insert(at);
+        *earliest = at.min(*earliest);
+    }
+}
+
+impl Queue {
+    /// A message on it came from a page.
+    pub(crate) fn mark_paged(&mut self, id: MessageId, place: PagePlace) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if entry.paged.replace(place).is_none() {
+            self.cursor.in_memory.add(entry.message.size());
+        }
+    }
+}
+
+impl Queue {
+    /// The least place up to which a consumer has looked that would take something and finds nothing.
+    pub(crate) fn searched_least(&self) -> Option<Place> {
+        self.hungry_choosy().map(|consumer| consumer.searched).min()
+    }
+
+    /// Whether one of them takes this message and has not looked so far.
+    pub(crate) fn is_sought(&self, message: &Message, place: Place) -> bool {
+        let hungry = self.hungry.values().flatten();
+        let hungry = hungry.filter_map(|key| Some((key, self.consumers.get(key)?)));
+        hungry
+            .filter(|(_, consumer)| !consumer.takes_all() && consumer.searched <= place)
+            .any(|(key, consumer)| consumer.takes(message, ConnectionId::default(), key.0))
+    }
+
+    /// Those that would take something have looked from there to there.
+    pub(crate) fn searched(&mut self, from: Place, to: Place) {
+        let hungry = self.hungry.values().flatten();
+        for key in hungry {
+            if let Some(consumer) = self.consumers.get_mut(key)
+                && consumer.searched <= from
+            {
+                consumer.searched = to;
+            }
+        }
+    }
+
+    fn hungry_choosy(&self) -> impl Iterator<Item = &Consumer> {
+        let hungry = self.hungry.values().flatten();
+        let hungry = hungry.filter_map(|key| self.consumers.get(key));
+        hungry.filter(|consumer| !consumer.takes_all())
+    }
+}
