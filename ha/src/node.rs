@@ -111,7 +111,7 @@ impl Node {
 
     /// Bytes not yet stored: a host stops reading from clients while they are too many.
     pub fn backlog(&self) -> u64 {
-        self.storage.backlog()
+        self.storage.backlog() + self.engine.large_backlog()
     }
 
     /// The engine, to look at.

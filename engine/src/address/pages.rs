@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::id::{AddressId, LargeId, MessageId, PageId, QueueId};
 use crate::index_set::IndexSet;
+use crate::large_message::References;
 use crate::message::Message;
 use crate::storage::Liveness;
 use crate::storage::record::{
@@ -167,6 +168,9 @@ impl Page {
         if logged {
             self.durable.insert(index);
         }
+        if let Some(large) = message.body.large() {
+            self.large.insert(index, large.id);
+        }
         for route in routes {
             let share = self.share_mut(route.queue);
             share.pending.insert(index);
@@ -183,13 +187,10 @@ impl Page {
         if index < self.in_file {
             return;
         }
-        match self
-            .unwritten
-            .iter_mut()
-            .rev()
-            .find(|kept| kept.index == index)
-        {
-            Some(kept) => {
+        // Messages of one unit come those of the log first, whatever their places.
+        let at = self.unwritten.partition_point(|kept| kept.index < index);
+        match self.unwritten.get_mut(at) {
+            Some(kept) if kept.index == index => {
                 let known = &mut kept.record.routes;
                 for route in routes {
                     if known.iter().all(|other| other.queue != route.queue) {
@@ -197,14 +198,14 @@ impl Page {
                     }
                 }
             }
-            None => {
+            _ => {
                 self.bytes += message.size();
                 self.unwritten_bytes += message.size();
                 let record = MessageRecord {
                     message: message.clone(),
                     routes: routes.iter().copied().collect(),
                 };
-                self.unwritten.push_back(Unwritten { index, record });
+                self.unwritten.insert(at, Unwritten { index, record });
             }
         }
     }
@@ -232,6 +233,8 @@ pub struct Pages {
     done: Vec<(PageId, Page)>,
     /// Bytes of messages in memory that are to be written.
     unwritten_bytes: u64,
+    /// The large bodies of messages in pages.
+    pub(crate) large: References,
 }
 
 impl Pages {
@@ -313,12 +316,17 @@ impl Pages {
             return;
         }
         let (left, unwritten, bytes) = (page.total_left(), page.unwritten_bytes, page.bytes);
+        let bodies = page.large.len();
         page.put(place.index, message, routes, logged);
+        let has_body = page.large.len() > bodies;
         let (more, added) = (page.total_left() - left, page.bytes - bytes);
         self.unwritten_bytes += page.unwritten_bytes - unwritten;
         if let Some(of) = self.by_address.get_mut(&address) {
             of.left += more;
             of.bytes += added;
+        }
+        if has_body {
+            self.large.acquire_of(message);
         }
     }
 
@@ -341,11 +349,17 @@ impl Pages {
         live.dead(Key::OpenPage(record.id));
         let page = self.page(record.id, record.address);
         let (left, bytes) = (page.total_left(), page.bytes);
+        let bodies: Vec<LargeId> = page.large().collect();
         let unwritten = match page.stage {
             Stage::Sealing | Stage::Sealed => page.stand(record),
             Stage::Open | Stage::Closed => page.restore(record),
         };
         let (left_now, bytes_now) = (page.total_left(), page.bytes);
+        let bodies_now: Vec<LargeId> = page.large().collect();
+        bodies_now
+            .into_iter()
+            .for_each(|body| self.large.acquire(body));
+        bodies.into_iter().for_each(|body| self.large.release(body));
         self.unwritten_bytes -= unwritten;
         if let Some(of) = self.by_address.get_mut(&record.address) {
             of.left = of.left + left_now - left;
@@ -368,6 +382,9 @@ impl Pages {
         let share = page.share_mut(queue);
         let was_there = share.pending.remove(place.index);
         share.marks.remove(&place.index);
+        if let Some(body) = page.let_large_go(place.index) {
+            self.large.release(body);
+        }
         if let Some(of) = self.by_address.get_mut(&address) {
             of.left -= u64::from(was_there);
         }
@@ -396,6 +413,13 @@ impl Pages {
             return;
         };
         let (_, share) = page.shares.remove(at);
+        let with_body: Vec<u32> = page.large.keys().copied().collect();
+        for body in with_body
+            .into_iter()
+            .filter_map(|index| page.let_large_go(index))
+        {
+            self.large.release(body);
+        }
         if let Some(of) = self.by_address.get_mut(&page.address) {
             of.left -= u64::from(share.pending.len());
         }
@@ -464,6 +488,9 @@ impl Pages {
             return;
         };
         page.unwritten.clear();
+        for body in std::mem::take(&mut page.large).into_values() {
+            self.large.release(body);
+        }
         live.dead(Key::OpenPage(id));
         live.dead(Key::Page(id));
         self.unwritten_bytes -= std::mem::take(&mut page.unwritten_bytes);
@@ -537,6 +564,21 @@ impl Page {
         self.durable = record.durable.clone();
         self.shares = record.shares.iter().cloned().collect();
         self.large = record.large.clone();
+        let pending = |index| {
+            self.shares
+                .iter()
+                .any(|(_, share)| share.pending.contains(index))
+        };
+        self.large.retain(|index, _| pending(*index));
         std::mem::take(&mut self.unwritten_bytes)
+    }
+
+    /// The large body of a message, if no queue needs the message any more.
+    fn let_large_go(&mut self, index: u32) -> Option<LargeId> {
+        let mut shares = self.shares.iter();
+        match shares.any(|(_, share)| share.pending.contains(index)) {
+            true => None,
+            false => self.large.remove(&index),
+        }
     }
 }
