@@ -33,6 +33,15 @@ const UNWRITTEN: u64 = 4 * 1024 * 1024;
 /// So much of all pages together may be known to the log only: it has to be read back before a broker serves.
 const UNSEALED: u64 = 32 * 1024 * 1024;
 
+/// A read under way.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// The file has bytes at least up to here, of those asked for: fewer mean that it was cut short.
+    pub until: u64,
+    /// For whom.
+    pub readers: Vec<(QueueId, Purpose)>,
+}
+
 /// What has to be done about pages, and what the disk is doing.
 #[derive(Debug, Default)]
 pub(crate) struct PageWork {
@@ -44,8 +53,8 @@ pub(crate) struct PageWork {
     files: BTreeMap<PageId, Appender>,
     /// Bytes in the files of pages that the log still has.
     unsealed: u64,
-    /// Reads under way, and for whom.
-    pub reads: BTreeMap<(PageId, u64), Vec<(QueueId, Purpose)>>,
+    /// Reads under way.
+    pub reads: BTreeMap<(PageId, u64), Read>,
     /// Queues that want to read and have to wait for others.
     pub waiting: BTreeSet<QueueId>,
     /// Queues that may want something from their pages.
