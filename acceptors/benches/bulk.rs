@@ -28,7 +28,7 @@ enum Beside {
     Nothing,
     /// 300 MB/s of pages of 10 MiB, sealed and deleted again.
     Pages,
-    /// A body of 2 GiB, deleted.
+    /// A body of 1 GiB, deleted.
     Deleting,
 }
 
@@ -109,12 +109,12 @@ fn work(bulk: Bulk, beside: Beside, over: &AtomicBool) -> String {
 
 fn write_pages(mut bulk: Bulk, over: &AtomicBool) -> String {
     const RATE: f64 = 300e6;
-    let piece = Bytes::from(vec![3; 64 * 1024]);
+    let piece = Bytes::from(vec![3; 65_000]);
     let (began, mut written, mut page) = (Instant::now(), 0u64, 0);
     let mut seals = Vec::new();
     while !over.load(Ordering::Relaxed) {
         page += 1;
-        for n in 0..160 {
+        for n in 0..160 + page % 3 {
             bulk.execute(append(page, n * piece.len() as u64, &piece));
             written += piece.len() as u64;
             let due = Duration::from_secs_f64(written as f64 / RATE);
@@ -140,7 +140,7 @@ fn write_pages(mut bulk: Bulk, over: &AtomicBool) -> String {
 
 fn write_body(bulk: &mut Bulk) {
     let piece = Bytes::from(vec![3; 1 << 20]);
-    for n in 0..2048 {
+    for n in 0..1024 {
         bulk.execute(Request::Large(LargeRequest::Append {
             body: LargeId(1),
             offset: n << 20,
@@ -155,9 +155,12 @@ fn delete_body(mut bulk: Bulk, over: &AtomicBool) -> String {
     let now = Instant::now();
     bulk.execute(Request::Large(LargeRequest::Delete(LargeId(1))));
     let took = now.elapsed();
-    thread::sleep(Duration::from_millis(1200));
+    while bulk.doomed().is_some() {
+        bulk.free_some();
+        thread::sleep(Duration::from_millis(250));
+    }
     over.store(true, Ordering::Relaxed);
-    format!("deleted in {took:?}")
+    format!("deleted in {took:?}, given back in {:?}", now.elapsed())
 }
 
 fn open(path: &Path) -> Bulk {

@@ -15,7 +15,7 @@ use hind_acceptors::host::disk::volatile::VolatileDisk;
 use hind_acceptors::options::Directories;
 use hind_engine::id::{LargeId, PageId};
 use hind_engine::storage::request::{
-    Completion, LargeRequest, PageCompletion, PageRequest, Request,
+    Completion, LargeCompletion, LargeRequest, PageCompletion, PageRequest, Request,
 };
 use tempfile::TempDir;
 
@@ -110,6 +110,157 @@ fn a_page_of_megabytes_is_read_back_while_it_is_written_back() {
     assert_eq!(read(&mut bulk, 1), whole);
     assert_eq!(bulk.execute(seal(1)), Some(sealed(1)));
     assert_eq!(read(&mut bulk, 1), whole);
+}
+
+/// Names in the paging directory, sorted.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory.join("paging")).expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<_> = names
+        .map(|name| name.into_string().expect("UTF-8"))
+        .collect();
+    names.sort();
+    names
+}
+
+fn delete(page: u64) -> Request {
+    Request::Page(PageRequest::Delete(PageId(page)))
+}
+
+#[test]
+fn a_deleted_page_is_written_over_by_another_of_which_nothing_but_its_own_is_read() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    for (page, length) in [(1, 20_000), (2, 9_001), (3, 30_000), (4, 1), (5, 0)] {
+        let bytes = vec![page as u8; length];
+        let (first, rest) = bytes.split_at(length / 3);
+        bulk.execute(append(page, 0, first));
+        bulk.execute(append(page, first.len() as u64, rest));
+        assert_eq!(read(&mut bulk, page), bytes);
+        assert_eq!(bulk.execute(seal(page)), Some(sealed(page)));
+        assert_eq!(read(&mut bulk, page), bytes);
+        let file = directory
+            .path()
+            .join(format!("paging/hind-page-{page}.hpg"));
+        assert_eq!(fs::read(file).expect("reads"), bytes);
+        assert_eq!(names(directory.path()), [format!("hind-page-{page}.hpg")]);
+        assert_eq!(bulk.execute(delete(page)), None);
+    }
+    assert_eq!(
+        names(directory.path()),
+        [""; 0],
+        "an empty file is not kept"
+    );
+}
+
+#[test]
+fn a_page_written_over_an_idle_file_keeps_its_length_when_it_is_closed_unsealed() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    bulk.execute(append(1, 0, &[1; 10_000]));
+    bulk.execute(delete(1));
+    bulk.execute(append(2, 0, b"two"));
+    for page in 3..3 + Folder::OPEN_MAX as u64 {
+        bulk.execute(append(page, 0, b"x"));
+    }
+    assert_eq!(read(&mut bulk, 2), &b"two"[..]);
+    assert_eq!(
+        bulk.execute(append(2, 3, b" and more")),
+        Some(appended(2, 9))
+    );
+    bulk.execute(seal(2));
+    assert_eq!(read(&mut bulk, 2), &b"two and more"[..]);
+}
+
+#[test]
+fn idle_files_are_found_again_and_are_not_many() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    for page in 1..=100 {
+        bulk.execute(append(page, 0, b"page"));
+    }
+    (1..=100).for_each(|page| assert_eq!(bulk.execute(delete(page)), None));
+    let idle = names(directory.path());
+    assert!(idle.len() == 64 && idle.iter().all(|name| name.starts_with("hind-idle-")));
+    let mut bulk = open(directory.path());
+    bulk.execute(append(101, 0, b"other"));
+    bulk.execute(append(102, 0, b"another"));
+    assert_eq!(names(directory.path()).len(), 64);
+    bulk.execute(delete(101));
+    bulk.execute(delete(102));
+    assert_eq!(names(directory.path()).len(), 64);
+    assert!(
+        names(directory.path())
+            .iter()
+            .all(|name| name.starts_with("hind-idle-"))
+    );
+}
+
+fn write_body(bulk: &mut Bulk, body: LargeId, megabytes: u64) {
+    let bytes = Bytes::from(vec![7; 1 << 20]);
+    for n in 0..megabytes {
+        let append = LargeRequest::Append {
+            body,
+            offset: n << 20,
+            bytes: bytes.clone(),
+        };
+        bulk.execute(Request::Large(append)).expect("is answered");
+    }
+}
+
+#[test]
+fn a_large_body_is_gone_at_once_and_given_back_bit_by_bit() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    write_body(&mut bulk, LargeId(1), 70);
+    assert_eq!(bulk.doomed(), None);
+    assert_eq!(
+        bulk.execute(Request::Large(LargeRequest::Delete(LargeId(1)))),
+        None
+    );
+    let none = || Some(Completion::Large(LargeCompletion::Files(vec![])));
+    assert_eq!(bulk.execute(Request::Large(LargeRequest::List)), none());
+    assert_eq!(bulk.doomed(), Some(70 << 20));
+    assert_eq!(bulk.free_some(), None);
+    assert_eq!(bulk.doomed(), Some(38 << 20));
+    // The process ends, and the next one goes on.
+    let mut bulk = open(directory.path());
+    assert_eq!(bulk.execute(Request::Large(LargeRequest::List)), none());
+    assert_eq!(bulk.doomed(), Some(38 << 20));
+    assert_eq!((bulk.free_some(), bulk.free_some()), (None, None));
+    assert_eq!(bulk.doomed(), None);
+    let left = fs::read_dir(directory.path().join("large-messages")).expect("a directory");
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn the_thread_gives_deleted_bodies_back_when_nothing_else_is_to_be_done() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    write_body(&mut bulk, LargeId(1), 2);
+    let queue = Arc::new(BulkQueue::default());
+    queue.push(Request::Large(LargeRequest::Delete(LargeId(1))));
+    let thread = bulk::start(bulk, Arc::clone(&queue), |_| {}).expect("starts");
+    let bodies = directory.path().join("large-messages");
+    while fs::read_dir(&bodies).expect("a directory").count() > 0 {
+        std::thread::yield_now();
+    }
+    queue.close();
+    thread.join().expect("ends");
+}
+
+#[test]
+fn idle_and_doomed_files_that_somebody_else_deletes_are_not_missed() {
+    let directory = TempDir::new().expect("a directory");
+    let mut bulk = open(directory.path());
+    write_body(&mut bulk, LargeId(1), 40);
+    bulk.execute(Request::Large(LargeRequest::Delete(LargeId(1))));
+    bulk.execute(append(1, 0, b"page"));
+    bulk.execute(delete(1));
+    fs::remove_dir_all(directory.path().join("large-messages")).expect("removes");
+    fs::remove_file(directory.path().join("paging/hind-idle-0.tmp")).expect("removes");
+    assert_eq!((bulk.free_some(), bulk.doomed()), (None, None));
+    assert_eq!(bulk.execute(append(2, 0, b"other")), Some(appended(2, 5)));
 }
 
 #[test]

@@ -7,9 +7,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::address::routing_type::RoutingType;
-use crate::id::{ConsumerId, DeliveryId, SessionId, Ticket, TransactionId};
-use crate::message::Message;
+use crate::id::{ConsumerId, DeliveryId, DownloadId, SessionId, Ticket, TransactionId, UploadId};
+use crate::message::{LargeBody, Message};
 use crate::security::user::Identity;
 
 /// Anything a protocol machine may ask.
@@ -19,6 +21,10 @@ pub enum Command {
     Session(SessionId, SessionCommand),
     /// Send a message.
     Send(SessionId, Send),
+    /// Bring in the body of a large message before it is sent.
+    Upload(UploadId, UploadCommand),
+    /// Read the body of a large message that was delivered.
+    Download(DownloadId, DownloadCommand),
     /// Open, feed, settle or close a consumer.
     Consumer(ConsumerId, ConsumerCommand),
     /// Begin or end a transaction.
@@ -50,8 +56,71 @@ pub struct Send {
     pub routing: Option<RoutingType>,
     /// Held back until this transaction commits.
     pub transaction: Option<TransactionId>,
+    /// The body has come in by this upload, which has ended and ends here; what the message has for a body is ignored.
+    pub upload: Option<UploadId>,
     /// For a confirmation that the message is durable.
     pub ticket: Option<Ticket>,
+}
+
+/// A body on its way in. An upload that is not sent is forgotten with its connection.
+#[derive(Clone, PartialEq, Debug)]
+pub enum UploadCommand {
+    /// Must come first. Refused if the message could not be sent, as far as that can be known before it is there; else
+    /// without an answer.
+    Begin(Box<UploadBegin>),
+    /// The next part. Answered by [`Uploaded`](crate::event::Event::Uploaded) as parts reach the disk: whoever keeps the
+    /// bytes not yet answered below a bound of at least [`UploadCommand::WINDOW`] never waits for ever.
+    Append(Bytes),
+    /// That was all. `Done` when the disk has it: for a durable message, for good.
+    End {
+        /// Whether the message to be sent with it is durable.
+        durable: bool,
+        /// For the answer.
+        ticket: Ticket,
+    },
+    /// Nothing is to be sent with it.
+    Abort,
+}
+
+impl UploadCommand {
+    /// Bytes that a machine may append before it waits for answers.
+    pub const WINDOW: u64 = 512 * 1024;
+}
+
+/// What is known of a message before its body has come.
+#[derive(Clone, PartialEq, Debug)]
+pub struct UploadBegin {
+    /// The session it will be sent in.
+    pub session: SessionId,
+    /// Where to, as in the message.
+    pub address: Arc<str>,
+    /// As in the [`Send`].
+    pub routing: Option<RoutingType>,
+    /// Named in a refusal; the send that follows may carry the same.
+    pub ticket: Option<Ticket>,
+}
+
+/// A body on its way out, in windows: never more of them than were asked for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum DownloadCommand {
+    /// Must come first. It goes on whatever becomes of the message, until its last window or its end.
+    Open(DownloadOpen),
+    /// Asks for the next window, which [`Window`](crate::event::Event::Window) brings; several may be asked for at once.
+    /// Nothing comes after the last one.
+    Next,
+    /// No more is wanted. Not needed after the last window.
+    Close,
+}
+
+/// Which body, and whose delivery it belongs to.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct DownloadOpen {
+    /// As the message has it.
+    pub body: LargeBody,
+    /// The consumer it was delivered to.
+    pub consumer: ConsumerId,
+    /// The delivery.
+    pub delivery: DeliveryId,
 }
 
 /// What may be done with a consumer.
@@ -112,7 +181,7 @@ pub enum Subscription {
 pub struct Credit {
     /// Messages.
     pub messages: i64,
-    /// Bytes, as [`Message::size`] counts them.
+    /// Bytes, as [`Message::whole_size`] counts them.
     pub bytes: i64,
 }
 

@@ -12,7 +12,10 @@ use crate::address::paging::PageWork;
 use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
 use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
-use crate::id::{AddressId, ConnectionId, MessageId, QueueId, SessionId, Ticket, TransactionId};
+use crate::id::{
+    AddressId, ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId,
+};
+use crate::large_message::LargeMessages;
 use crate::notice::{DiskLimit, Notice};
 use crate::random::Random;
 use crate::security::permissions::Permission;
@@ -63,6 +66,7 @@ pub struct Engine {
     pub(crate) transaction_deadlines: BTreeSet<(Instant, ConnectionId, TransactionId)>,
     /// When queues have to be looked at for scheduled messages: at most one time for each, which the queue knows.
     alarms: BTreeSet<(u64, QueueId)>,
+    pub(crate) large: LargeMessages,
     pub(crate) random: Random,
     dirty: BTreeSet<QueueId>,
     pub(crate) expired: Vec<(QueueId, MessageId)>,
@@ -88,6 +92,7 @@ impl Engine {
             clients: BTreeMap::new(),
             transaction_deadlines: BTreeSet::new(),
             alarms: BTreeSet::new(),
+            large: LargeMessages::default(),
             random: Random::new(seed),
             dirty: BTreeSet::new(),
             expired: Vec::new(),
@@ -119,6 +124,7 @@ impl Engine {
         self.gate.open_to(durable);
         self.replayed(turn.storage.live());
         self.next_id = self.state.next_free_id();
+        self.find_large_files(LargeId(self.next_id), turn);
         self.state.recount();
         self.state.release_all(turn.now.wall);
         self.start_paging(turn);
@@ -161,6 +167,8 @@ impl Engine {
                 self.send_on_full_disk(from, session, send, turn);
             }
             Command::Send(session, send) => self.send(from, session, send, turn),
+            Command::Upload(id, command) => self.upload(from, id, command, turn),
+            Command::Download(id, command) => self.download(from, id, command, turn),
             Command::Consumer(id, ConsumerCommand::Open(open)) => {
                 self.open_consumer(from, id, &open, turn)
             }
@@ -202,6 +210,8 @@ impl Engine {
         for consumer in consumers {
             self.close_consumer((client, consumer), true, turn);
         }
+        self.abort_uploads(client, None, turn);
+        self.close_downloads(client);
         self.clients.remove(&client);
         self.blocks.forget(client);
     }
@@ -215,6 +225,7 @@ impl Engine {
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
                 Held::Paged(page) => self.show_in_page(page),
                 Held::Consumer(key, queue) => self.activate_consumer(key, queue),
+                Held::LargeMessage(body) => self.delete_large(body, turn),
             }
         }
     }
@@ -240,6 +251,7 @@ impl Engine {
         if !self.blocking.is_empty() {
             self.unblock(turn);
         }
+        self.let_large_go(turn);
         self.clean(turn);
     }
 
@@ -535,6 +547,7 @@ impl Engine {
         for consumer in consumers {
             self.close_consumer((from, consumer), false, turn);
         }
+        self.abort_uploads(from, Some(id), turn);
         if let Some(client) = self.clients.get_mut(&from) {
             client.sessions.remove(&id);
         }

@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::id::{ConsumerId, DeliveryId, Ticket};
+use bytes::Bytes;
+
+use crate::id::{ConsumerId, DeliveryId, DownloadId, Ticket, UploadId};
 use crate::message::Message;
 use crate::security::permissions::Permission;
 use crate::security::user::Identity;
@@ -20,6 +22,13 @@ pub enum Event {
     Refused(Option<Ticket>, Refusal),
     /// A message for a consumer.
     Deliver(Delivery),
+    /// So many more bytes of the upload have reached the disk.
+    Uploaded(UploadId, u64),
+    /// The next window of the download.
+    Window(DownloadId, Bytes),
+    /// The body cannot be read (on), and the download has ended. The message is gone from its queue: the delivery has
+    /// been settled for the consumer, which only gives its credit again.
+    DownloadFailed(DownloadId),
     /// Stop reading what the client's producers send. Said when the first reason begins to hold for this connection,
     /// and names it; a further reason that begins meanwhile is not said.
     Blocked(Block),

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::event::Event;
-use crate::id::{ConnectionId, MessageId, PageId, QueueId};
+use crate::id::{ConnectionId, LargeId, MessageId, PageId, QueueId};
 use crate::queue::consumer::ConsumerKey;
 use crate::storage::Position;
 
@@ -19,6 +19,8 @@ pub enum Held {
     Paged(PageId),
     /// A consumer that may be given messages from then on.
     Consumer(ConsumerKey, QueueId),
+    /// The body of a large message, which may be deleted from then on.
+    LargeMessage(LargeId),
 }
 
 /// Holds what depends on a position until that position is durable, in the order it was held.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Newtypes for everything that has a number.
 //!
-//! Who counts: [`ConnectionId`] the host; [`SessionId`], [`ConsumerId`], [`TransactionId`] and [`Ticket`] the protocol
-//! machine, unique within its connection; [`MessageId`], [`QueueId`], [`AddressId`],
+//! Who counts: [`ConnectionId`] the host; [`SessionId`], [`ConsumerId`], [`TransactionId`], [`UploadId`],
+//! [`DownloadId`] and [`Ticket`] the protocol machine, unique within its connection; [`MessageId`], [`QueueId`], [`AddressId`],
 //! [`PageId`], [`LargeId`] and [`DeliveryId`] the engine.
 
 use std::fmt;
@@ -43,6 +43,10 @@ id! {
     DeliveryId;
     /// One transaction of a connection.
     TransactionId;
+    /// One body that a connection sends in pieces.
+    UploadId;
+    /// One body that a connection is given in pieces.
+    DownloadId;
     /// Chosen by the protocol, returned unchanged with the answer, so that the engine keeps no protocol map.
     Ticket;
 }

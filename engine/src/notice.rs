@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::address::routing_type::RoutingType;
-use crate::id::{ConnectionId, MessageId, PageId, TransactionId};
+use crate::id::{ConnectionId, LargeId, MessageId, PageId, TransactionId};
 
 /// One thing worth a log line.
 #[derive(Clone, PartialEq, Debug)]
@@ -65,6 +65,22 @@ pub enum Notice {
         message: MessageId,
         /// How often it was tried.
         attempts: u32,
+    },
+    /// The body of a large message cannot be read: the message was taken off the queue.
+    BodyLost {
+        /// The queue it was on.
+        queue: Arc<str>,
+        /// The message.
+        message: MessageId,
+        /// The number of the file.
+        body: LargeId,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What there is of such a body is kept for the operator.
+    BodySetAside {
+        /// The name it is kept under.
+        file: String,
     },
     /// The disk has reached a limit: addresses follow their `disk-full-policy` (AMQ222210, AMQ224128).
     DiskFull(DiskLimit),

@@ -91,6 +91,8 @@ pub struct Limits {
     pub transaction_bytes: u64,
     /// Open transactions of one connection.
     pub transactions: usize,
+    /// Bodies that one connection uploads at the same time.
+    pub uploads: usize,
     /// Consumers of one connection.
     pub consumers: usize,
     /// Deliveries one consumer may leave unsettled, whatever its credit.
@@ -103,6 +105,7 @@ impl Default for Limits {
             transaction_operations: 1_000_000,
             transaction_bytes: 1 << 30,
             transactions: 1_000,
+            uploads: 1_000,
             consumers: 100_000,
             unsettled: 1_000_000,
         }

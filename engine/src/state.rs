@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
@@ -14,8 +13,9 @@ use crate::address::ledger::Ledger;
 use crate::address::pages::Pages;
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
-use crate::id::{AddressId, MessageId, MessageMap, PageId, QueueId};
-use crate::message::Message;
+use crate::id::{AddressId, LargeId, MessageId, MessageMap, PageId, QueueId};
+use crate::large_message::References;
+use crate::message::{Body, Message};
 use crate::queue::{Place, Queue};
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
@@ -85,6 +85,8 @@ pub struct State {
     /// The branch being written.
     pub branch: Option<BranchStart>,
     logged: MessageMap<Logged>,
+    /// Who needs the bodies of large messages.
+    pub large: References,
     /// Pages.
     pub pages: Pages,
     /// What all messages in memory take, once it is counted.
@@ -109,6 +111,7 @@ impl State {
             highest_id: 0,
             branch: None,
             logged: MessageMap::default(),
+            large: References::default(),
             pages: Pages::default(),
             memory: Ledger::default(),
             counting: false,
@@ -336,6 +339,7 @@ impl State {
         }
         self.addresses.unbind(queue.address_id(), id);
         for (message, entry) in queue.entries() {
+            self.large.release_of(&entry.message);
             self.uncharge(queue.address_id(), message, entry);
             if entry.paged.is_none() && queue.logs(&entry.message) {
                 self.unlog(id, message, live);
@@ -423,11 +427,15 @@ impl State {
             for (id, entry) in queue.sorted() {
                 if entry.paged.is_none() && queue.logs(&entry.message) {
                     let head = Message {
-                        body: Bytes::new(),
+                        body: entry
+                            .message
+                            .body
+                            .large()
+                            .map_or_else(Body::default, Body::Large),
                         ..Message::clone(&entry.message)
                     };
                     add(format!("{id} {} {} {head:?}", entry.attempts, entry.scheduled).as_bytes());
-                    add(&entry.message.body);
+                    add(entry.message.body.inline().map_or(&[], |bytes| bytes));
                 }
             }
         }
@@ -469,6 +477,7 @@ impl State {
                 .filter(|(_, entry)| entry.paged.is_none() && queue.logs(&entry.message))
                 .count();
         }
+        self.check_large();
         self.pages.check();
         self.check_ledgers();
         let logged: usize = self.logged.values().map(|logged| logged.queues.len()).sum();
@@ -476,6 +485,22 @@ impl State {
             on_queues, logged,
             "messages on durable queues and messages in the log"
         );
+    }
+
+    /// Every body of a message on a queue is needed at least once for each of its places.
+    fn check_large(&self) {
+        let mut places: BTreeMap<LargeId, u64> = BTreeMap::new();
+        let on_queues = self.queues.iter().flat_map(|queue| queue.entries());
+        for large in on_queues.filter_map(|(_, entry)| entry.message.body.large()) {
+            *places.entry(large.id).or_default() += 1;
+        }
+        for (body, places) in places {
+            assert!(
+                self.large.count(body) >= places,
+                "the body {body} is needed by {places}, counted {}",
+                self.large.count(body)
+            );
+        }
     }
 
     /// After replay: everything held may be delivered now, or at its time.

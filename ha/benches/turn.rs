@@ -111,6 +111,7 @@ impl Bench {
                     message,
                     routing,
                     transaction: None,
+                    upload: None,
                     ticket: Some(Ticket(1)),
                 },
             )
@@ -147,7 +148,8 @@ fn answer(request: Request) -> Option<Completion> {
         Request::ReadSegment(segment) => Completion::Segment(segment, Bytes::new()),
         Request::SyncAll => Completion::Synced,
         Request::Page(PageRequest::List) => Completion::Page(PageCompletion::Pages(Vec::new())),
-        Request::Page(_) | Request::Large(_) => unreachable!("nothing pages: {request:?}"),
+        Request::Large(_) => return None,
+        Request::Page(_) => unreachable!("nothing pages: {request:?}"),
     })
 }
 

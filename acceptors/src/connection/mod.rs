@@ -182,8 +182,9 @@ impl Connection {
 
     /// Does whatever can be done; `false` when nothing could, and every reason to wake but the mailbox is registered.
     fn step(&mut self, cx: &mut Context<'_>, now: Now) -> Result<bool, End> {
-        let heard = self.hear(now)?;
+        // Read before events fill the outbox again: a client that takes a long message slowly is still to be heard.
         let read = self.read(cx, now)?;
+        let heard = self.hear(now)?;
         let expired = self.expire(cx, now)?;
         self.submit();
         let was_full = self.outbox.is_full();

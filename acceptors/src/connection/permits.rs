@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How many unanswered commands a connection may have.
 
-use hind_engine::command::{Command, ConsumerCommand, TransactionCommand};
+use hind_engine::command::{Command, ConsumerCommand, TransactionCommand, UploadCommand};
 use hind_engine::event::Event;
 
 /// Counts commands whose answer is outstanding.
@@ -40,6 +40,8 @@ fn is_answered(command: &Command) -> bool {
     match command {
         Command::Session(..) => false,
         Command::Send(_, send) => send.ticket.is_some(),
+        Command::Upload(_, command) => matches!(command, UploadCommand::End { .. }),
+        Command::Download(..) => false,
         Command::Consumer(_, command) => match command {
             ConsumerCommand::Open(_) => true,
             ConsumerCommand::Credit(_) => false,

@@ -267,6 +267,18 @@ impl Announcer {
             Notice::BadFilter { queue, why } => Line::server_error(format!(
                 "AMQ224006: Invalid filter: {why} (queue {queue} takes no messages)"
             )),
+            Notice::BodyLost {
+                queue,
+                message,
+                body,
+                why,
+            } => Line::server_error(format!(
+                "the body of large message {message} on queue {queue} is lost: file number {body} in the \
+                 large-messages directory cannot be used: {why}; the message was taken off the queue"
+            )),
+            Notice::BodySetAside { file } => {
+                Line::server_warn(format!("the body of a large message is kept as {file}"))
+            }
             Notice::Recovering { read, total } => Line::server_info(format!(
                 "AMQ221014: {}% loaded ({read} of {total} journal files)",
                 (read * 100).checked_div(total).unwrap_or(100)

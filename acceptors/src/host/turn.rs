@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
-use hind_engine::command::Command;
+use hind_engine::command::{Command, UploadCommand};
 use hind_engine::event::Event;
 use hind_engine::id::ConnectionId;
 use hind_engine::time::{Instant, Now};
@@ -123,7 +123,8 @@ impl Entry {
             return COMMAND;
         };
         let size = |command: &Command| match command {
-            Command::Send(_, send) => COMMAND + send.message.body.len() as u64,
+            Command::Send(_, send) => COMMAND + send.message.body.in_memory(),
+            Command::Upload(_, UploadCommand::Append(bytes)) => COMMAND + bytes.len() as u64,
             _ => COMMAND,
         };
         commands.iter().map(size).sum()

@@ -126,7 +126,7 @@ impl ToyNode {
             effects.events.push((from, Event::Done(ticket)));
             return;
         }
-        let body = send.message.body.clone();
+        let body = send.message.body.inline().expect("in memory").clone();
         let size = body.len() as u64;
         self.end += 1;
         self.backlog += size;
@@ -266,6 +266,7 @@ impl ToyMachine {
                     message,
                     routing: None,
                     transaction: None,
+                    upload: None,
                     ticket: Some(ticket),
                 };
                 out.commands.push(Command::Send(session, send));
@@ -369,7 +370,8 @@ impl Connection for ToyMachine {
                 out.bytes.head().extend_from_slice(done.as_bytes());
             }
             Event::Deliver(delivery) => {
-                out.bytes.payload(&delivery.message.body);
+                out.bytes
+                    .payload(delivery.message.body.inline().expect("in memory"));
                 out.bytes.head().extend_from_slice(b"\n");
             }
             Event::Stopping => {

@@ -4,6 +4,7 @@
 mod commands;
 mod configuration;
 mod create;
+mod large_messages;
 mod program;
 mod run;
 mod users;

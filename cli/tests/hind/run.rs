@@ -8,15 +8,15 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 /// A running broker; ended with the value.
-struct Running {
+pub struct Running {
     process: Child,
     lines: BufReader<ChildStdout>,
     seen: Vec<String>,
-    port: u16,
+    pub port: u16,
 }
 
 /// An instance with one acceptor, on a port that the system chooses.
-fn place(flags: &[&str]) -> Place {
+pub fn place(flags: &[&str]) -> Place {
     let only = [
         "--no-amqp-acceptor",
         "--no-hornetq-acceptor",
@@ -42,7 +42,7 @@ fn place(flags: &[&str]) -> Place {
 
 impl Running {
     /// Starts the broker and waits until it serves.
-    fn start(place: &Place, flags: &[&str]) -> Self {
+    pub fn start(place: &Place, flags: &[&str]) -> Self {
         let mut command = place.command(&place.path("i/bin/artemis"), &[&["run"], flags].concat());
         let mut process = command
             .stdout(Stdio::piped())
@@ -61,6 +61,24 @@ impl Running {
         running.port = port.parse().expect("a port");
         running.wait_for("AMQ221007: Server is now active");
         running
+    }
+
+    /// Ends it without a word: SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("ended");
+    }
+
+    /// The most it has had resident, in KiB.
+    pub fn resident_peak(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(status).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|text| text.trim().strip_suffix(" kB"));
+        peak.expect("a line about it")
+            .trim()
+            .parse()
+            .expect("a number")
     }
 
     /// The first line with this text that has not been looked at.

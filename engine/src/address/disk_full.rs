@@ -93,18 +93,20 @@ impl Engine {
                 turn.events.extend(self.blocks.begin(from, Block::DiskFull));
             }
             DiskFullPolicy::Fail => {
+                self.abort_upload_of(from, &send, turn);
                 let refusal = Refusal::AddressFull(send.message.address.clone());
                 self.fail_transaction(from, &send, &refusal);
                 self.answer(from, send.ticket, Err(refusal), turn);
             }
             DiskFullPolicy::Drop => {
+                self.abort_upload_of(from, &send, turn);
                 self.note_dropped(target.address, None, turn);
                 self.answer(from, send.ticket, Ok(()), turn);
             }
         }
     }
 
-    fn policy_on_full_disk(&self, address: AddressId) -> DiskFullPolicy {
+    pub(crate) fn policy_on_full_disk(&self, address: AddressId) -> DiskFullPolicy {
         let address = self.state.addresses.get(address);
         address
             .and_then(|address| address.settings.disk_full_policy)
@@ -130,7 +132,7 @@ impl Engine {
     }
 
     /// Says that an address drops what is sent to it; once.
-    pub(super) fn note_dropped(&mut self, id: AddressId, fill: Option<Fill>, turn: &mut Turn<'_>) {
+    pub(crate) fn note_dropped(&mut self, id: AddressId, fill: Option<Fill>, turn: &mut Turn<'_>) {
         let Some(address) = self.state.addresses.get_mut(id) else {
             return;
         };

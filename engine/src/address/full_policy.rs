@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::registry::Address;
-use super::settings::{AddressFullPolicy, AddressSettings, PageFullPolicy};
+use super::settings::{AddressFullPolicy, AddressSettings, DiskFullPolicy, PageFullPolicy};
 use crate::engine::{Engine, Turn};
 use crate::event::{Block, Refusal};
 use crate::id::{AddressId, ConnectionId};
@@ -50,7 +50,10 @@ impl Engine {
         let policy = address.settings.address_full_policy;
         if policy == AddressFullPolicy::Page {
             return match self.page_limit_policy(id, &address.settings) {
-                None => Ok(Verdict::Accept),
+                None => {
+                    self.wait_for_pages(from, id, turn);
+                    Ok(Verdict::Accept)
+                }
                 Some(PageFullPolicy::Drop) => self.drop_message(id, turn),
                 Some(PageFullPolicy::Fail) => Err(full(address)),
             };
@@ -67,6 +70,21 @@ impl Engine {
                 Ok(Verdict::Accept)
             }
         }
+    }
+
+    /// Why the address would take no message now and tell its sender so, if so: before the message is there.
+    pub(crate) fn refuses_at_once(&self, id: AddressId) -> Option<Refusal> {
+        let address = self.state.addresses.get(id)?;
+        let fails = match address.settings.address_full_policy {
+            AddressFullPolicy::Fail => self.is_full(address),
+            AddressFullPolicy::Page => {
+                self.page_limit_policy(id, &address.settings) == Some(PageFullPolicy::Fail)
+            }
+            AddressFullPolicy::Block | AddressFullPolicy::Drop => false,
+        };
+        let disk_fails =
+            self.disk_full.is_some() && self.policy_on_full_disk(id) == DiskFullPolicy::Fail;
+        (fails || disk_fails).then(|| full(address))
     }
 
     /// What is done with more messages if the pages of the address may not grow any more.

@@ -59,6 +59,9 @@ impl State {
             return;
         };
         let new = on.entry(message.id).is_none();
+        if new {
+            self.large.acquire_of(message);
+        }
         on.put(message.clone(), attempts, scheduled);
         let address = on.address_id();
         if new && self.counting {
@@ -71,6 +74,7 @@ impl State {
         let on = self.queues.get_mut(queue)?;
         let address = on.address_id();
         let entry = on.take(message)?;
+        self.large.release_of(&entry.message);
         self.uncharge(address, message, &entry);
         Some(entry)
     }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::id::{AddressId, LargeId, MessageId, PageId, QueueId};
 use crate::index_set::IndexSet;
+use crate::large_message::References;
 use crate::message::Message;
 use crate::storage::Liveness;
 use crate::storage::record::{
@@ -167,6 +168,9 @@ impl Page {
         if logged {
             self.durable.insert(index);
         }
+        if let Some(large) = message.body.large() {
+            self.large.insert(index, large.id);
+        }
         for route in routes {
             let share = self.share_mut(route.queue);
             share.pending.insert(index);
@@ -232,6 +236,8 @@ pub struct Pages {
     done: Vec<(PageId, Page)>,
     /// Bytes of messages in memory that are to be written.
     unwritten_bytes: u64,
+    /// The large bodies of messages in pages.
+    pub(crate) large: References,
 }
 
 impl Pages {
@@ -313,12 +319,17 @@ impl Pages {
             return;
         }
         let (left, unwritten, bytes) = (page.total_left(), page.unwritten_bytes, page.bytes);
+        let bodies = page.large.len();
         page.put(place.index, message, routes, logged);
+        let has_body = page.large.len() > bodies;
         let (more, added) = (page.total_left() - left, page.bytes - bytes);
         self.unwritten_bytes += page.unwritten_bytes - unwritten;
         if let Some(of) = self.by_address.get_mut(&address) {
             of.left += more;
             of.bytes += added;
+        }
+        if has_body {
+            self.large.acquire_of(message);
         }
     }
 
@@ -339,19 +350,16 @@ impl Pages {
     /// The log says that a page stands on the disk.
     pub(crate) fn apply_page(&mut self, record: &PageRecord, live: &mut Liveness) {
         live.dead(Key::OpenPage(record.id));
-        let known = self.by_id.contains_key(&record.id);
         let page = self.page(record.id, record.address);
-        if known {
-            let unwritten = page.stand(record);
-            self.unwritten_bytes -= unwritten;
-        } else {
-            page.restore(record);
-            let (left, bytes) = (page.total_left(), page.bytes);
-            if let Some(of) = self.by_address.get_mut(&record.address) {
-                of.left += left;
-                of.bytes += bytes;
-            }
+        let (left, bytes) = (page.total_left(), page.bytes);
+        let (unwritten, bodies) = page.stand(record);
+        let (left_now, bytes_now) = (page.total_left(), page.bytes);
+        self.unwritten_bytes -= unwritten;
+        if let Some(of) = self.by_address.get_mut(&record.address) {
+            of.left = of.left + left_now - left;
+            of.bytes = of.bytes + bytes_now - bytes;
         }
+        bodies.into_iter().for_each(|body| self.large.acquire(body));
         self.drop_if_done(record.id, live);
     }
 
@@ -369,6 +377,9 @@ impl Pages {
         let share = page.share_mut(queue);
         let was_there = share.pending.remove(place.index);
         share.marks.remove(&place.index);
+        if let Some(body) = page.let_large_go(place.index) {
+            self.large.release(body);
+        }
         if let Some(of) = self.by_address.get_mut(&address) {
             of.left -= u64::from(was_there);
         }
@@ -397,6 +408,13 @@ impl Pages {
             return;
         };
         let (_, share) = page.shares.remove(at);
+        let with_body: Vec<u32> = page.large.keys().copied().collect();
+        for body in with_body
+            .into_iter()
+            .filter_map(|index| page.let_large_go(index))
+        {
+            self.large.release(body);
+        }
         if let Some(of) = self.by_address.get_mut(&page.address) {
             of.left -= u64::from(share.pending.len());
         }
@@ -465,6 +483,9 @@ impl Pages {
             return;
         };
         page.unwritten.clear();
+        for body in std::mem::take(&mut page.large).into_values() {
+            self.large.release(body);
+        }
         live.dead(Key::OpenPage(id));
         live.dead(Key::Page(id));
         self.unwritten_bytes -= std::mem::take(&mut page.unwritten_bytes);
@@ -510,21 +531,17 @@ impl Page {
             .sum()
     }
 
-    /// The file has everything. How many bytes that waited to be written this makes needless (after a restart).
-    fn stand(&mut self, record: &PageRecord) -> u64 {
+    /// The file has everything. How many bytes that waited to be written this makes needless, and which large bodies
+    /// were not known of.
+    ///
+    /// While the log is read, only the last of the messages may be known: the segments in which the first stood could go
+    /// when the page stood on the disk. Then the record is all there is about those.
+    fn stand(&mut self, record: &PageRecord) -> (u64, Vec<LargeId>) {
         if self.stage == Stage::Sealed {
-            return 0;
+            return (0, Vec::new());
         }
         self.stage = Stage::Sealed;
         self.unwritten.clear();
-        self.in_file = record.messages;
-        self.written = record.size;
-        self.messages = record.messages;
-        std::mem::take(&mut self.unwritten_bytes)
-    }
-
-    fn restore(&mut self, record: &PageRecord) {
-        self.stage = Stage::Sealed;
         self.messages = record.messages;
         self.in_file = record.messages;
         self.first = record.first;
@@ -532,7 +549,40 @@ impl Page {
         self.bytes = record.size;
         self.written = record.size;
         self.durable = record.durable.clone();
-        self.shares = record.shares.iter().cloned().collect();
-        self.large = record.large.clone();
+        for (queue, of_record) in &record.shares {
+            let share = self.share_mut(*queue);
+            of_record.pending.iter().for_each(|index| {
+                share.pending.insert(index);
+            });
+            share.marks.extend(&of_record.marks);
+        }
+        let bodies = self.learn_bodies(record);
+        (std::mem::take(&mut self.unwritten_bytes), bodies)
+    }
+
+    /// Large bodies of messages that are left, and that only the record knows of.
+    fn learn_bodies(&mut self, record: &PageRecord) -> Vec<LargeId> {
+        let mut learnt = Vec::new();
+        for (index, body) in &record.large {
+            let mut shares = self.shares.iter();
+            let pending = shares.any(|(_, share)| share.pending.contains(*index));
+            if pending && !self.large.contains_key(index) {
+                self.large.insert(*index, *body);
+                learnt.push(*body);
+            }
+        }
+        learnt
+    }
+
+    /// The large body of a message, if no queue needs the message any more.
+    fn let_large_go(&mut self, index: u32) -> Option<LargeId> {
+        let mut shares = self.shares.iter();
+        match shares.any(|(_, share)| share.pending.contains(index)) {
+            true => None,
+            false => self.large.remove(&index),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::id::MessageId;
 use crate::selector;
 
+pub mod body;
 pub mod properties;
 
+pub use body::{Body, LargeBody};
 pub use properties::{Properties, PropertiesBuilder, Value};
 
 /// What the body means, in the numbers of the Core protocol.
@@ -70,12 +70,12 @@ pub struct Message {
     /// Typed properties, encoded.
     pub properties: Properties,
     /// The payload. For `Kind::Text` UTF-8 without any length prefix.
-    pub body: Bytes,
+    pub body: Body,
 }
 
 impl Message {
     /// A durable message of priority 4 that never expires.
-    pub fn new(address: Arc<str>, kind: Kind, body: Bytes) -> Self {
+    pub fn new(address: Arc<str>, kind: Kind, body: impl Into<Body>) -> Self {
         Self {
             id: MessageId(0),
             address,
@@ -86,17 +86,25 @@ impl Message {
             expiration: 0,
             user_id: None,
             properties: Properties::default(),
-            body,
+            body: body.into(),
         }
     }
 
-    /// What it occupies, in bytes, for credit and limits: payload, properties and a fixed overhead for the envelope.
+    /// What it holds in memory, in bytes, for limits and ledgers: properties, a fixed overhead for the envelope, and the
+    /// payload unless that lies in a file.
     pub fn size(&self) -> u64 {
+        self.envelope_size() + self.body.in_memory()
+    }
+
+    /// How large it is in bytes, wherever its payload lies, for the credit of consumers and for `AMQSize`: who is given
+    /// it has to take all of it.
+    pub fn whole_size(&self) -> u64 {
+        self.envelope_size() + self.body.len()
+    }
+
+    fn envelope_size(&self) -> u64 {
         const ENVELOPE: u64 = 64;
-        ENVELOPE
-            + self.address.len() as u64
-            + self.properties.encoded().len() as u64
-            + self.body.len() as u64
+        ENVELOPE + self.address.len() as u64 + self.properties.encoded().len() as u64
     }
 
     /// Whether it has expired at `wall` (milliseconds since 1970 UTC).
@@ -117,7 +125,7 @@ impl selector::Fields for Message {
             "AMQPriority" => integer(u64::from(self.priority)),
             "AMQTimestamp" => integer(self.timestamp),
             "AMQExpiration" => integer(self.expiration),
-            "AMQSize" => integer(self.size()),
+            "AMQSize" => integer(self.whole_size()),
             "AMQDurable" => Some(selector::Value::Text(if self.durable {
                 "DURABLE"
             } else {

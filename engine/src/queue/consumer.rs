@@ -90,7 +90,7 @@ impl Consumer {
             self.credit.messages -= 1;
         }
         if self.credit.bytes != Credit::UNLIMITED {
-            self.credit.bytes -= i64::try_from(message.size()).unwrap_or(i64::MAX / 2);
+            self.credit.bytes -= i64::try_from(message.whole_size()).unwrap_or(i64::MAX / 2);
         }
         self.unsettled.push(message.id)
     }

@@ -39,10 +39,18 @@ impl Engine {
         &mut self,
         from: ConnectionId,
         session: SessionId,
-        send: Send,
+        mut send: Send,
         turn: &mut Turn<'_>,
     ) {
         let ticket = send.ticket;
+        if let Some(upload) = send.upload {
+            match self.take_upload(from, upload) {
+                Ok(Some(body)) => send.message.body = body,
+                // It was dropped as it came.
+                Ok(None) => return self.answer(from, ticket, Ok(()), turn),
+                Err(refusal) => return self.answer(from, ticket, Err(refusal), turn),
+            }
+        }
         let end = if send.transaction.is_some() {
             self.send_in_transaction(from, session, send, turn)
         } else {

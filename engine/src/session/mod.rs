@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::address::name::split_fqqn;
 use crate::event::Refusal;
-use crate::id::{AddressId, ConsumerId, QueueId, SessionId, TransactionId};
+use crate::id::{AddressId, ConsumerId, DownloadId, QueueId, SessionId, TransactionId, UploadId};
+use crate::large_message::{Download, Upload};
 use crate::security::permissions::Permission;
 use crate::security::user::Identity;
 use crate::settings::Settings;
@@ -22,6 +23,10 @@ pub struct Client {
     pub sessions: BTreeMap<SessionId, Session>,
     /// Which queue each of its consumers is on.
     pub consumers: BTreeMap<ConsumerId, QueueId>,
+    /// Bodies on their way in.
+    pub uploads: BTreeMap<UploadId, Upload>,
+    /// Bodies on their way out.
+    pub downloads: BTreeMap<DownloadId, Download>,
     /// Its open transactions.
     pub transactions: BTreeMap<TransactionId, Transaction>,
     /// The last position it caused: whatever it is told next waits for that.

@@ -2,6 +2,7 @@
 //! Durable formats and their machines: produces requests, never touches a file. FORMAT.md has the layout byte by byte.
 
 mod journal;
+pub mod large_message;
 pub mod layout;
 pub mod page;
 pub mod record;

@@ -97,8 +97,12 @@ pub enum LargeRequest {
         /// How many bytes; fewer come at the end of the file.
         length: u32,
     },
-    /// Nobody needs the body any more (or its upload was abandoned): delete the file if there is one. No answer.
+    /// Nobody needs the body any more (or its upload was abandoned): delete the file, if there is one that was not set
+    /// aside. No answer.
     Delete(LargeId),
+    /// The file is damaged: keep it for the operator under another name; reads still find it. Answered by
+    /// [`LargeCompletion::SetAside`].
+    SetAside(LargeId),
 }
 
 /// What a turn (or several) changed, written and synced as one.
@@ -217,4 +221,6 @@ pub enum LargeCompletion {
         /// Why.
         why: String,
     },
+    /// The body's file has been kept under this name; empty: there was none.
+    SetAside(LargeId, String),
 }

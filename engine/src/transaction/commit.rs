@@ -49,6 +49,12 @@ impl Engine {
         let transaction = client.transactions.remove(&id)?;
         let deadline = (transaction.deadline, from, id);
         self.transaction_deadlines.remove(&deadline);
+        for operation in &transaction.operations {
+            if let Operation::Send(send) = operation {
+                // Whoever takes the message needs its body before this turn ends.
+                self.state.large.release_of(&send.message);
+            }
+        }
         Some(transaction)
     }
 
@@ -85,7 +91,11 @@ impl Engine {
         let size = send.message.size();
         let open = self.room_in_transaction(from, transaction, size)?;
         open.bytes += size;
+        let body = send.message.body.large();
         open.operations.push(Operation::Send(send));
+        if let Some(large) = body {
+            self.state.large.acquire(large.id);
+        }
         Ok(())
     }
 

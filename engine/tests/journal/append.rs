@@ -70,7 +70,7 @@ fn a_large_body_is_handed_on_without_a_copy_and_gets_a_segment_of_its_own() {
     let Record::Message(record) = &large else {
         unreachable!()
     };
-    let body = record.message.body.clone();
+    let body = record.message.body.inline().expect("in memory").clone();
     storage.append(&large, false, true);
     storage.append(&message(2, 10), false, true);
     let batch = storage.take_batch().expect("a batch");

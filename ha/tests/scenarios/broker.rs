@@ -12,7 +12,7 @@ use hind_engine::command::*;
 use hind_engine::event::Event;
 use hind_engine::id::*;
 use hind_engine::message::properties::{PropertiesBuilder, Value};
-use hind_engine::message::{Kind, Message};
+use hind_engine::message::{Body, Kind, Message};
 use hind_engine::notice::Notice;
 use hind_engine::queue::Counters;
 use hind_engine::security::user::Identity;
@@ -23,6 +23,8 @@ use hind_engine::time::{Instant, Now};
 use hind_ha::effect::{Door, Effects};
 use hind_ha::input::Input;
 use hind_ha::{Node, Seed, Settings};
+
+use crate::large_files::LargeFiles;
 
 /// A node, what its disk holds, and what its clients have been told.
 pub(crate) struct Broker {
@@ -41,6 +43,7 @@ pub(crate) struct Broker {
     is_busy: bool,
     pub(crate) waiting: Vec<Batch>,
     pub(crate) hold_disk: bool,
+    pub(crate) large: LargeFiles,
     pub(crate) events: Vec<(ConnectionId, Event)>,
     pub(crate) doors: Vec<Door>,
     pub(crate) notices: Vec<Notice>,
@@ -66,6 +69,7 @@ impl Broker {
             is_busy: false,
             waiting: Vec::new(),
             hold_disk: false,
+            large: LargeFiles::default(),
             events: Vec::new(),
             doors: Vec::new(),
             notices: Vec::new(),
@@ -93,6 +97,8 @@ impl Broker {
         self.waiting.clear();
         self.events.clear();
         self.doors.clear();
+        self.large.forget_waiting();
+        self.notices.clear();
         self.hold_disk = false;
         self.input(Input::Start);
         assert_eq!(self.doors, [Door::Open]);
@@ -124,6 +130,11 @@ impl Broker {
                 }
                 return;
             }
+            Request::Large(request) => {
+                self.large.ask(request);
+                self.complete_large();
+                return;
+            }
             Request::Release(segment) => {
                 self.files.remove(&segment);
                 return;
@@ -142,9 +153,17 @@ impl Broker {
                 Some(completion) => Completion::Page(completion),
                 None => return,
             },
-            Request::Large(_) => panic!("no scenario has large messages yet: {request:?}"),
         };
         self.input(Input::Disk(completion));
+    }
+
+    /// Carries out what is asked about the bodies of large messages, unless that is held.
+    pub(crate) fn complete_large(&mut self) {
+        while let Some(answer) = self.large.carry_out() {
+            if let Some(completion) = answer {
+                self.input(Input::Disk(Completion::Large(completion)));
+            }
+        }
     }
 
     fn page(&mut self, request: PageRequest) -> Option<PageCompletion> {
@@ -264,6 +283,7 @@ impl Broker {
             message,
             routing,
             transaction,
+            upload: None,
             ticket: Some(ticket),
         };
         self.ask(client, Command::Send(SESSION, send));
@@ -388,7 +408,10 @@ pub(crate) fn describe(event: Event) -> String {
         Event::Done(ticket) => format!("done {ticket}"),
         Event::Refused(_, refusal) => format!("refused {refusal}"),
         Event::Deliver(d) => {
-            let body = String::from_utf8_lossy(&d.message.body).into_owned();
+            let body = match &d.message.body {
+                Body::Inline(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                Body::Large(large) => format!("large {}", large.size),
+            };
             let again = if d.attempts > 0 {
                 format!(" again {}", d.attempts)
             } else {
@@ -396,6 +419,9 @@ pub(crate) fn describe(event: Event) -> String {
             };
             format!("{} {body} #{}{again}", d.consumer, d.delivery)
         }
+        Event::Uploaded(upload, bytes) => format!("uploaded {upload} {bytes}"),
+        Event::Window(download, bytes) => format!("window {download} {}", bytes.len()),
+        Event::DownloadFailed(download) => format!("download {download} failed"),
         other => format!("{other:?}"),
     }
 }

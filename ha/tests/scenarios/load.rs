@@ -54,6 +54,7 @@ fn a_selector_over_a_long_queue_is_worked_off_in_portions() {
                 message,
                 routing: Some(Anycast),
                 transaction: None,
+                upload: None,
                 ticket: None,
             },
         ));
@@ -81,6 +82,7 @@ fn many_deliveries_are_given_in_portions_and_in_order() {
                 message,
                 routing: Some(Anycast),
                 transaction: None,
+                upload: None,
                 ticket: None,
             },
         ));

@@ -8,6 +8,8 @@ mod basics;
 mod broker;
 mod disk_full;
 mod expiry;
+mod large_files;
+mod large_messages;
 mod load;
 mod paging;
 mod transactions;

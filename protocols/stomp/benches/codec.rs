@@ -15,7 +15,7 @@ use hind_engine::message::{Kind, Message, PropertiesBuilder, Value};
 use hind_engine::protocol::{Connection as _, Outbound};
 use hind_engine::security::user::Identity;
 use hind_engine::time::Now;
-use hind_stomp::codec::{Decoder, Limits, Version};
+use hind_stomp::codec::{Decoder, Found, Limits, Version};
 use hind_stomp::{Connection, Options};
 
 /// Frames that lie in the buffer of one read.
@@ -105,7 +105,7 @@ fn decode(what: &str, frame: &[u8]) {
     report(what, || {
         for _ in 0..READS {
             fill(&mut input, &read);
-            while decoder.poll(&mut input).expect("a valid frame") {
+            while decoder.poll(&mut input).expect("a valid frame") == Found::Frame {
                 black_box(decoder.take().body);
             }
         }
@@ -194,7 +194,7 @@ fn message(id: u64, size: usize) -> Arc<Message> {
     }
     let mut message = TEMPLATE.with(|cell| cell.get_or_init(template).clone());
     message.id = MessageId(id);
-    message.body = Bytes::from_static(&BODY[..size]);
+    message.body = Bytes::from_static(&BODY[..size]).into();
     Arc::new(message)
 }
 

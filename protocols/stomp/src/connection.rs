@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The machine of one connection: what it waits for, and who deals with what arrives.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
-use hind_engine::event::{Event, Refusal};
-use hind_engine::id::{ConnectionId, Ticket};
-use hind_engine::protocol::{self, Close, Login, Outbound, PeerViolation};
+use bytes::{BufMut, Bytes, BytesMut};
+use hind_engine::event::{Delivery, Event, Refusal};
+use hind_engine::id::{ConnectionId, DownloadId, Ticket};
+use hind_engine::protocol::{self, Close, Login, Outbound, PeerViolation, Segments};
 use hind_engine::security::user::Identity;
 use hind_engine::time::{Instant, Now};
 
 use crate::codec::{
-    ClientCommand, Decoder, FRAME_END, Frame, HeadWriter, Limits, ServerCommand, Version,
+    ClientCommand, Decoder, FRAME_END, Found, Frame, HeadWriter, Limits, ServerCommand, Version,
 };
+use crate::download::Download;
 use crate::fault::Fault;
 use crate::handshake::Hello;
 use crate::heart_beat::HeartBeat;
@@ -31,6 +33,10 @@ const LOGIN: Ticket = Ticket(0);
 /// While the broker blocks producers, everything is read and done up to the first SEND: a client that only consumes can
 /// go on acknowledging, which is what frees the disk. From there on the connection is paused.
 ///
+/// While a large MESSAGE goes out window by window, nothing else may stand inside its frame: other messages wait in
+/// `waiting`, in order, receipts in `aside`, and no heart-beat is sent. A connection that has to be given up then ends
+/// without an ERROR, which would be taken for a part of the body.
+///
 /// *Limits*: [`Limits`] per frame; subscriptions, transactions and unanswered receipts are bounded per connection, what
 /// is under way to a consumer by its window.
 #[derive(Debug)]
@@ -44,6 +50,12 @@ pub struct Connection {
     blocked: bool,
     /// A SEND waits for that to end.
     stalled: bool,
+    /// The MESSAGE whose body comes from a file.
+    download: Option<Download>,
+    /// Deliveries and bad news that came while it goes out. Bounded by the credit of the consumers.
+    waiting: VecDeque<Event>,
+    /// What is to be said when the frame that goes out has ended.
+    aside: Segments,
     /// What was left in the input: more than that is something heard.
     unread: usize,
 }
@@ -74,6 +86,9 @@ impl Connection {
             heart_beat: None,
             blocked: false,
             stalled: false,
+            download: None,
+            waiting: VecDeque::new(),
+            aside: Segments::default(),
             unread: 0,
         }
     }
@@ -88,7 +103,7 @@ impl Connection {
             match &self.state {
                 State::AwaitingConnect => {}
                 State::AwaitingLogin(_) => return Ok(()),
-                State::Connected(session) if session.is_full() => return Ok(()),
+                State::Connected(_) if self.paused_by_session() => return Ok(()),
                 State::Connected(_) => {}
                 State::AwaitingLastAnswers(_) | State::Closed => {
                     input.clear();
@@ -96,8 +111,12 @@ impl Connection {
                 }
             }
             match self.decoder.poll(input) {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
+                Ok(Found::Frame) => {}
+                Ok(Found::Nothing) => return Ok(()),
+                Ok(found) => {
+                    self.body(found, out);
+                    continue;
+                }
                 Err(malformed) => return self.fail_frame(&malformed.into(), out),
             }
             if self.must_wait() {
@@ -107,6 +126,27 @@ impl Connection {
             if let Err(fault) = self.frame(now, out) {
                 return self.fail_frame(&fault, out);
             }
+        }
+    }
+
+    /// More of the body of the last SEND.
+    fn body(&mut self, found: Found, out: &mut Outbound) {
+        if let State::Connected(session) = &mut self.state {
+            match found {
+                Found::Part(part) => session.body_part(part, out),
+                Found::End => session.body_end(out),
+                Found::Frame | Found::Nothing => {}
+            }
+        }
+    }
+
+    /// Nothing is read because of what is under way: too much is unanswered, or a body arrives while producers wait.
+    fn paused_by_session(&self) -> bool {
+        match &self.state {
+            State::Connected(session) => {
+                session.is_full() || (self.blocked && session.is_uploading())
+            }
+            _ => false,
         }
     }
 
@@ -141,8 +181,7 @@ impl Connection {
                 let session_name = format!("{:08x}", self.id.0 & u64::from(u32::MAX));
                 let head = out.bytes.head();
                 self.heart_beat = Some(hello.welcome(&self.options, &session_name, now, head));
-                self.decoder
-                    .agree(hello.version, Limits::guest(self.options.body_bytes_max));
+                self.decoder.agree(hello.version, limits(&self.options));
                 self.state = State::Connected(Box::new(Session::open(
                     Arc::clone(&self.options),
                     hello.version,
@@ -175,7 +214,10 @@ impl Connection {
     }
 
     fn close_if_answered(&mut self, out: &mut Outbound) {
-        if matches!(&self.state, State::AwaitingLastAnswers(session) if session.is_answered()) {
+        // The last answers are said when the message that goes out has gone.
+        if !self.is_speaking()
+            && matches!(&self.state, State::AwaitingLastAnswers(session) if session.is_answered())
+        {
             self.state = State::Closed;
             out.close = Some(Close::Orderly);
         }
@@ -192,10 +234,15 @@ impl Connection {
         if matches!(self.state, State::Closed) {
             return;
         }
-        write_error(fault, receipt, self.version(), out);
+        if !self.is_speaking() {
+            write_error(fault, receipt, self.version(), out);
+        }
         self.state = State::Closed;
         self.stalled = false;
         self.decoder = Decoder::new();
+        self.download = None;
+        self.waiting.clear();
+        self.aside = Segments::default();
         out.close = Some(Close::Refused(fault.reason()));
     }
 
@@ -231,11 +278,14 @@ impl Connection {
                 self.close_if_answered(out);
             }
             Event::Refused(ticket, refusal) => self.refused(ticket, &refusal, out),
-            Event::Deliver(delivery) => {
+            Event::Deliver(delivery) => self.deliver(delivery, out),
+            Event::Uploaded(_, bytes) => {
                 if let State::Connected(session) = &mut self.state {
-                    session.deliver(&delivery, out);
+                    session.uploaded(bytes);
                 }
             }
+            Event::Window(download, window) => self.window(now, download, &window, out),
+            Event::DownloadFailed(download) => self.download_failed(now, download, out),
             Event::Blocked(_) => self.blocked = true,
             Event::Unblocked => self.unblocked(now, out),
             Event::Detached(consumer, refusal) => {
@@ -247,6 +297,135 @@ impl Connection {
             }
             Event::Stopping => self.fail(&Fault::refused("the broker is stopping"), None, out),
         }
+    }
+}
+
+/// Large messages on their way out.
+impl Connection {
+    /// A frame has begun to go out and has not ended.
+    fn is_speaking(&self) -> bool {
+        self.download.as_ref().is_some_and(Download::has_begun)
+    }
+
+    fn deliver(&mut self, delivery: Delivery, out: &mut Outbound) {
+        let State::Connected(session) = &mut self.state else {
+            return;
+        };
+        if delivery.message.body.large().is_some() {
+            self.download = session.begin_download(delivery, out);
+        } else {
+            session.deliver(&delivery, out);
+        }
+    }
+
+    /// The event has to wait until the message that is on its way has gone.
+    fn waits(&self, event: &Event) -> bool {
+        self.download.is_some()
+            && matches!(
+                event,
+                Event::Deliver(_) | Event::Detached(..) | Event::Refused(..)
+            )
+    }
+
+    fn window(&mut self, now: Now, id: DownloadId, window: &Bytes, out: &mut Outbound) {
+        let Some(download) = self.download.as_mut().filter(|download| download.is(id)) else {
+            return;
+        };
+        let is_first = download.pass(window, &mut out.commands);
+        if let (State::AwaitingLastAnswers(_), Some(heart_beat)) =
+            (&self.state, &mut self.heart_beat)
+        {
+            // It takes what it is sent: windows come only when there is room for them.
+            heart_beat.heard(now);
+        }
+        if is_first {
+            let wanted = match &mut self.state {
+                State::Connected(session) => session.write_head(&download.delivery, out),
+                _ => false,
+            };
+            if !wanted {
+                out.commands.push(download.close());
+                self.next_message(now, out);
+                return;
+            }
+        }
+        let is_over = download.is_over();
+        out.bytes.payload(window);
+        if is_over {
+            out.bytes.head().put_slice(FRAME_END);
+            if let (Some(download), State::Connected(session)) =
+                (self.download.take(), &mut self.state)
+            {
+                session.delivered(&download.delivery, out);
+            }
+            self.next_message(now, out);
+        }
+    }
+
+    fn download_failed(&mut self, now: Now, id: DownloadId, out: &mut Outbound) {
+        let Some(download) = self.download.as_ref().filter(|download| download.is(id)) else {
+            return;
+        };
+        if download.has_begun() {
+            let fault = Fault::refused("the rest of a message could not be read");
+            self.fail(&fault, None, out);
+            return;
+        }
+        if let State::Connected(session) = &mut self.state {
+            session.lost(&download.delivery, out);
+        }
+        self.next_message(now, out);
+    }
+
+    /// The message that was on its way has gone: what waited for that.
+    fn next_message(&mut self, now: Now, out: &mut Outbound) {
+        self.download = None;
+        while let Some(segment) = self.aside.pop() {
+            out.bytes.payload(&segment);
+        }
+        while self.download.is_none()
+            && let Some(event) = self.waiting.pop_front()
+        {
+            self.deal_with(now, event, out);
+        }
+        self.close_if_answered(out);
+    }
+
+    /// Carries something out that may speak while a frame is going out: what it says is put aside.
+    fn aside<R>(
+        &mut self,
+        out: &mut Outbound,
+        act: impl FnOnce(&mut Self, &mut Outbound) -> R,
+    ) -> R {
+        if !self.is_speaking() {
+            return act(self, out);
+        }
+        let before = mem::replace(&mut out.bytes, mem::take(&mut self.aside));
+        let result = act(self, out);
+        let said = mem::replace(&mut out.bytes, before);
+        if matches!(self.state, State::Closed) {
+            return result;
+        }
+        self.aside = said;
+        result
+    }
+
+    /// Whether a client that is silent is given up: not while it is not read, except that one that has said good-bye
+    /// must go on taking the message that goes out.
+    fn judges_silence(&self) -> bool {
+        let is_leaving = matches!(self.state, State::AwaitingLastAnswers(_));
+        !protocol::Connection::paused(self) || (is_leaving && self.download.is_some())
+    }
+}
+
+/// What a client may say once it is let in.
+fn limits(options: &Options) -> Limits {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let most = size(options.body_bytes_max);
+    let limits = Limits::guest(size(options.small_body_bytes_max).min(most));
+    match options.large_message_bytes_min {
+        Some(from) => limits.streaming(size(from), most),
+        None => limits,
     }
 }
 
@@ -263,7 +442,7 @@ impl protocol::Connection for Connection {
         {
             heart_beat.heard(now);
         }
-        let result = self.read(now, input, out);
+        let result = self.aside(out, |it, out| it.read(now, input, out));
         if matches!(self.state, State::Closed) {
             input.clear();
         }
@@ -274,7 +453,13 @@ impl protocol::Connection for Connection {
 
     fn event(&mut self, now: Now, event: Event, out: &mut Outbound) {
         let (sent, paused) = (out.bytes.len(), self.paused());
-        self.deal_with(now, event, out);
+        if self.waits(&event) {
+            self.waiting.push_back(event);
+        } else if matches!(event, Event::Window(..) | Event::DownloadFailed(_)) {
+            self.deal_with(now, event, out);
+        } else {
+            self.aside(out, |it, out| it.deal_with(now, event, out));
+        }
         self.note_sent(now, sent, out);
         // Nobody listened while the socket was not read.
         if paused
@@ -288,20 +473,23 @@ impl protocol::Connection for Connection {
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Closed => None,
-            _ => self.heart_beat.as_ref()?.deadline(!self.paused()),
+            _ => self.heart_beat.as_ref()?.deadline(self.judges_silence()),
         }
     }
 
     fn expire(&mut self, now: Now, out: &mut Outbound) {
+        let (is_speaking, judges_silence) = (self.is_speaking(), self.judges_silence());
         let Some(heart_beat) = &mut self.heart_beat else {
             return;
         };
         if heart_beat.must_beat(now) && !matches!(self.state, State::Closed) {
-            out.bytes.head().put_u8(b'\n');
+            if !is_speaking {
+                out.bytes.head().put_u8(b'\n');
+            }
             heart_beat.spoken(now);
         }
         if let Some(ttl) = heart_beat.overdue(now)
-            && !self.paused()
+            && judges_silence
         {
             let fault = Fault::refused(format!(
                 "AMQ229014: Did not receive data within the {}ms connection TTL. The connection will now be closed.",
@@ -314,7 +502,7 @@ impl protocol::Connection for Connection {
     fn paused(&self) -> bool {
         match &self.state {
             State::AwaitingConnect => false,
-            State::Connected(session) => self.stalled || session.is_full(),
+            State::Connected(_) => self.stalled || self.paused_by_session(),
             State::AwaitingLogin(_) | State::AwaitingLastAnswers(_) | State::Closed => true,
         }
     }

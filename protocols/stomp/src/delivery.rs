@@ -18,11 +18,25 @@ use crate::subscription::Subscription;
 /// What the headers that the broker writes itself need at most, without the texts in them.
 const OWN_HEADERS: usize = 384;
 
-/// Appends the MESSAGE frame of a delivery.
+/// Appends the MESSAGE frame of a delivery whose body is in memory.
+pub(crate) fn write(
+    delivery: &Delivery,
+    subscription: &Subscription,
+    version: Version,
+    out: &mut Segments,
+) {
+    write_head(delivery, subscription, version, out);
+    if let Some(body) = delivery.message.body.inline() {
+        out.payload(body);
+    }
+    out.head().put_slice(FRAME_END);
+}
+
+/// Appends the head of the MESSAGE frame of a delivery; then come as many bytes as the body has, and [`FRAME_END`].
 ///
 /// The broker's headers come first and in one order, so that no property can be taken for one of them [1.2 §Repeated
 /// Header Entries]; a property that has the name of one of them is left out.
-pub(crate) fn write(
+pub(crate) fn write_head(
     delivery: &Delivery,
     subscription: &Subscription,
     version: Version,
@@ -31,8 +45,10 @@ pub(crate) fn write(
     let message = &*delivery.message;
     let standard = Standard::of(message);
     let head = out.head();
-    let body_copied = if message.body.len() < Segments::SHARED {
-        message.body.len()
+    let body = message.body.inline();
+    let body_copied = body.map_or(0, |body| body.len());
+    let body_copied = if body_copied < Segments::SHARED {
+        body_copied
     } else {
         0
     };
@@ -55,11 +71,9 @@ pub(crate) fn write(
         writer.foreign(name, &value.to_text());
     }
     if wants_content_length(message, version) {
-        writer.number("content-length", message.body.len() as u64);
+        writer.number("content-length", message.body.len());
     }
     writer.finish();
-    out.payload(&message.body);
-    out.head().put_slice(FRAME_END);
 }
 
 /// Whom the message is for, and how to speak of it [1.2 §MESSAGE].
@@ -205,5 +219,8 @@ fn is_reserved(name: &str) -> bool {
 fn wants_content_length(message: &Message, version: Version) -> bool {
     message.kind != Kind::Text
         || version >= Version::V1_1
-        || memchr::memchr(0, &message.body).is_some()
+        || message
+            .body
+            .inline()
+            .is_none_or(|body| memchr::memchr(0, body).is_some())
 }

@@ -9,6 +9,8 @@
 //!                                             convert ─▶ Send      subscription ─▶ Consumer
 //!                                             transaction          receipt: tickets out, RECEIPT back
 //! events ─▶ connection ─▶ delivery ─▶ HeadWriter ─▶ bytes
+//!
+//! large bodies:  Decoder ─▶ parts ─▶ upload ─▶ engine       engine ─▶ windows ─▶ download ─▶ bytes
 //! ```
 //!
 //! Reading order: [`Connection`], then the nouns. The specifications are those of stomp.github.io; where a comment
@@ -21,6 +23,7 @@ mod connection;
 mod convert;
 mod delivery;
 mod destination;
+mod download;
 mod fault;
 mod handshake;
 mod heart_beat;
@@ -31,6 +34,7 @@ mod session;
 mod subscription;
 mod transaction;
 mod unsettled;
+mod upload;
 
 pub use connection::Connection;
 pub use options::{BadOption, Options};

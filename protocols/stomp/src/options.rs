@@ -11,8 +11,9 @@ pub struct Options {
     /// `stompConsumerWindowSize` (once `stompConsumerCredits`): bytes on their way to a consumer that acknowledges,
     /// unless its SUBSCRIBE says otherwise. 0 is one message at a time, negative is without limit.
     pub consumer_window_bytes: i64,
-    /// `stompMinLargeMessageSize` (once `stomp-min-large-message-size`): from this size a message is to be a large one.
-    pub large_message_bytes_min: u64,
+    /// `stompMinLargeMessageSize` (once `stomp-min-large-message-size`): from this size
+    /// the body of a message goes to a file of its own. `None` (below zero): none does.
+    pub large_message_bytes_min: Option<u64>,
     /// `stompEnableMessageId` (once `stomp-enable-message-id`): gives messages an `amqMessageId`.
     pub message_id_enabled: bool,
     /// `connectionTtl`, else the broker's `connection-ttl-override`, else one minute: how long a client may be silent
@@ -32,8 +33,11 @@ pub struct Options {
     pub multicast_prefixes: Vec<Arc<str>>,
     /// What CONNECTED says the server is; the host's to set.
     pub server: String,
-    /// The largest body of a SEND in bytes; the host's to set.
-    pub body_bytes_max: usize,
+    /// The largest body of a SEND in bytes; the host's to set. Artemis has no limit: what does not fit in memory is a large
+    /// message, and what does not fit on the disk blocks its producer.
+    pub body_bytes_max: u64,
+    /// The largest body of a SEND in bytes that is no large message; the host's to set. It is held in memory.
+    pub small_body_bytes_max: u64,
 }
 
 impl Default for Options {
@@ -41,7 +45,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             consumer_window_bytes: 10_240,
-            large_message_bytes_min: 102_400,
+            large_message_bytes_min: Some(102_400),
             message_id_enabled: false,
             connection_ttl: Some(Duration::from_secs(60)),
             connection_ttl_min: Duration::from_secs(1),
@@ -51,7 +55,8 @@ impl Default for Options {
             anycast_prefixes: Vec::new(),
             multicast_prefixes: Vec::new(),
             server: concat!("Hind/", env!("CARGO_PKG_VERSION")).to_owned(),
-            body_bytes_max: 100 * 1024 * 1024,
+            body_bytes_max: i64::MAX as u64,
+            small_body_bytes_max: 100 * 1024 * 1024,
         }
     }
 }
@@ -125,7 +130,7 @@ impl Options {
                 self.consumer_window_bytes = integer(value)?;
             }
             "stompMinLargeMessageSize" | "stomp-min-large-message-size" => {
-                self.large_message_bytes_min = natural(value)?;
+                self.large_message_bytes_min = u64::try_from(integer(value)?).ok();
             }
             "stompEnableMessageId" | "stomp-enable-message-id" => {
                 self.message_id_enabled = truth(value)?;
@@ -147,10 +152,6 @@ impl Options {
 
 fn integer(value: &str) -> Result<i64, &'static str> {
     value.parse().map_err(|_| "a whole number")
-}
-
-fn natural(value: &str) -> Result<u64, &'static str> {
-    value.parse().map_err(|_| "a whole number, not negative")
 }
 
 fn positive_millis(value: &str) -> Result<Duration, &'static str> {

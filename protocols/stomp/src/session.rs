@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hind_engine::command::{
     Command, ConsumerCommand, Credit, Deliveries, Outcome, ResourceCommand, Send, SessionCommand,
     Settle, TransactionCommand,
 };
 use hind_engine::event::{Delivery, Refusal};
-use hind_engine::id::{ConsumerId, SessionId, Ticket};
+use hind_engine::id::{ConsumerId, DownloadId, SessionId, Ticket, UploadId};
 use hind_engine::protocol::Outbound;
 use hind_engine::security::user::Identity;
 use hind_engine::time::Now;
@@ -17,12 +18,14 @@ use crate::codec::{ClientCommand, Frame, Version};
 use crate::convert::{self, SendHead};
 use crate::delivery;
 use crate::destination::LastDestination;
+use crate::download::Download;
 use crate::fault::Fault;
 use crate::options::Options;
 use crate::receipt::Receipts;
 use crate::refusal;
-use crate::subscription::{Answer, Subscriptions};
+use crate::subscription::{Answer, Subscription, Subscriptions};
 use crate::transaction::Transactions;
+use crate::upload::Upload;
 
 /// The engine session of a connection: STOMP has exactly one.
 const SESSION: SessionId = SessionId(1);
@@ -38,6 +41,10 @@ pub(crate) struct Session {
     subscriptions: Subscriptions,
     transactions: Transactions,
     last_destination: LastDestination,
+    /// The SEND whose body is arriving.
+    upload: Option<Upload>,
+    /// How many large bodies have begun to move, in either direction.
+    transfers: u64,
     /// The next `amqMessageId`.
     message_id: u128,
 }
@@ -66,6 +73,8 @@ impl Session {
             subscriptions: Subscriptions::default(),
             transactions: Transactions::default(),
             last_destination: LastDestination::default(),
+            upload: None,
+            transfers: 0,
             message_id: first_message_id,
         }
     }
@@ -112,15 +121,51 @@ impl Session {
             self.message_id += 1;
             format!("STOMP{}", self.message_id)
         });
+        let (follows, sized) = (frame.body_follows, frame.has_content_length);
         let message = convert::message(frame, &head, destination, message_id.as_deref(), now);
         let send = Send {
             message,
             routing: head.routing.or(destination.routing),
             transaction,
+            upload: None,
             ticket: self.receipts.ticket_if_asked(head.receipt),
         };
-        out.commands.push(Command::Send(SESSION, send));
+        if follows {
+            self.transfers += 1;
+            let id = UploadId(self.transfers);
+            let (upload, begin) = Upload::begin(id, SESSION, send, sized);
+            self.upload = Some(upload);
+            out.commands.push(begin);
+        } else {
+            out.commands.push(Command::Send(SESSION, send));
+        }
         Ok(())
+    }
+
+    /// The next part of the body of the last SEND.
+    pub fn body_part(&mut self, part: Bytes, out: &mut Outbound) {
+        out.commands
+            .extend(self.upload.as_mut().map(|upload| upload.append(part)));
+    }
+
+    /// The body of the last SEND has ended: it is sent when it is on the disk, and nothing is read before.
+    pub fn body_end(&mut self, out: &mut Outbound) {
+        if let Some(upload) = &mut self.upload {
+            let ticket = self.receipts.ticket(None);
+            out.commands.push(upload.end(ticket));
+        }
+    }
+
+    /// More of that body is on the disk.
+    pub fn uploaded(&mut self, bytes: u64) {
+        if let Some(upload) = &mut self.upload {
+            upload.written(bytes);
+        }
+    }
+
+    /// The body of a SEND is arriving.
+    pub fn is_uploading(&self) -> bool {
+        self.upload.is_some()
     }
 
     fn answer(&mut self, frame: &Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
@@ -222,22 +267,48 @@ impl Session {
             return;
         };
         delivery::write(delivery, subscription, self.version, &mut out.bytes);
-        let bytes = delivery.message.size();
-        if !subscription.is_auto() {
-            subscription.sent(delivery.delivery, delivery.message.id, bytes);
-            return;
+        went_out(subscription, delivery, out);
+    }
+
+    /// Begins to send a message whose body comes from a file; nothing, if its subscription is closed.
+    pub fn begin_download(&mut self, delivery: Delivery, out: &mut Outbound) -> Option<Download> {
+        self.subscriptions.of(delivery.consumer)?;
+        let body = delivery.message.body.large()?;
+        self.transfers += 1;
+        let id = DownloadId(self.transfers);
+        Some(Download::begin(id, delivery, body, &mut out.commands))
+    }
+
+    /// Appends the head of such a message. `false`, and nothing: its subscription has been closed.
+    pub fn write_head(&mut self, delivery: &Delivery, out: &mut Outbound) -> bool {
+        let Some(subscription) = self.subscriptions.of(delivery.consumer) else {
+            return false;
+        };
+        delivery::write_head(delivery, subscription, self.version, &mut out.bytes);
+        true
+    }
+
+    /// A message turned out to be gone before it was sent.
+    pub fn lost(&mut self, delivery: &Delivery, out: &mut Outbound) {
+        let subscription = self.subscriptions.of(delivery.consumer);
+        let bytes = delivery.message.whole_size();
+        if let Some(credit) = subscription.and_then(|subscription| subscription.lost(bytes)) {
+            give_credit(delivery.consumer, credit, out);
         }
-        accept_up_to(delivery, out);
-        if let Some(credit) = subscription.sent_for_good(bytes) {
-            out.commands.push(Command::Consumer(
-                delivery.consumer,
-                ConsumerCommand::Credit(credit),
-            ));
+    }
+
+    /// All of a message has gone out.
+    pub fn delivered(&mut self, delivery: &Delivery, out: &mut Outbound) {
+        if let Some(subscription) = self.subscriptions.of(delivery.consumer) {
+            went_out(subscription, delivery, out);
         }
     }
 
     /// The engine has done something that was asked for.
     pub fn done(&mut self, ticket: Ticket, out: &mut Outbound) {
+        if let Some(upload) = self.upload.take_if(|upload| upload.ends_with(ticket)) {
+            out.commands.push(Command::Send(SESSION, upload.finish()));
+        }
         self.receipts.done(ticket, self.version, out.bytes.head());
     }
 
@@ -270,7 +341,7 @@ impl Session {
 
     /// So much is unanswered that no further frame is to be read.
     pub fn is_full(&self) -> bool {
-        self.receipts.is_full()
+        self.receipts.is_full() || self.upload.as_ref().is_some_and(Upload::must_wait)
     }
 }
 
@@ -299,6 +370,24 @@ fn settle(answer: &Answer, out: &mut Outbound) {
         let credit = ConsumerCommand::Credit(credit);
         out.commands.push(Command::Consumer(consumer, credit));
     }
+}
+
+/// A message has gone out: the client will answer for it, or it counts as consumed.
+fn went_out(subscription: &mut Subscription, delivery: &Delivery, out: &mut Outbound) {
+    let bytes = delivery.message.whole_size();
+    if !subscription.is_auto() {
+        subscription.sent(delivery.delivery, delivery.message.id, bytes);
+        return;
+    }
+    accept_up_to(delivery, out);
+    if let Some(credit) = subscription.sent_for_good(bytes) {
+        give_credit(delivery.consumer, credit, out);
+    }
+}
+
+fn give_credit(consumer: ConsumerId, credit: Credit, out: &mut Outbound) {
+    let credit = ConsumerCommand::Credit(credit);
+    out.commands.push(Command::Consumer(consumer, credit));
 }
 
 /// Says that a delivery in ack mode auto is consumed: together with the one before, if that was just said.

@@ -126,6 +126,11 @@ impl Subscription {
             .give_back_in_bulk(Settled { messages: 1, bytes })
     }
 
+    /// A message of `bytes` is gone before it was sent; credit to give again.
+    pub fn lost(&mut self, bytes: u64) -> Option<Credit> {
+        self.window.give_back(Settled { messages: 1, bytes })
+    }
+
     /// An answer for a message: what to tell the engine, and credit to give again.
     fn settle(
         &mut self,

@@ -3,11 +3,13 @@
 //! out, so that syncing a page of 10 MiB or deleting a body of 2 GiB never stands before a sync of the journal.
 //!
 //! Names: `hind-page-<n>.hpg` in the paging directory, `hind-large-<n>.hlm` in the one of large messages; a file that was
-//! set aside has `.damaged` behind its name.
+//! set aside has `.damaged` behind its name; one that waits to be used for another page is `hind-idle-<n>.tmp`, and one
+//! that is deleted bit by bit `hind-doomed-<n>.tmp`.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use hind_engine::id::{LargeId, PageId};
 use hind_engine::storage::request::{
@@ -53,10 +55,12 @@ impl Bulk {
     }
 
     fn new(directories: &Directories, temporary: bool) -> Self {
+        /// So many bytes of pages are kept when they are deleted, to be written over.
+        const IDLE: u64 = 128 << 20;
         let (pages, bodies) = (&directories.paging, &directories.large_messages);
         Self {
-            pages: Folder::new(pages, "hind-page-", ".hpg", temporary),
-            bodies: Folder::new(bodies, "hind-large-", ".hlm", temporary),
+            pages: Folder::new(pages, ("hind-page-", ".hpg"), temporary, IDLE),
+            bodies: Folder::new(bodies, ("hind-large-", ".hlm"), temporary, 0),
             failed: false,
         }
     }
@@ -79,6 +83,30 @@ impl Bulk {
             self.failed = true;
             Some(Completion::Failed(fault.to_string()))
         })
+    }
+
+    /// Bytes of deleted files that are still to be given back to the file system; `None` if there are no such files.
+    pub fn doomed(&self) -> Option<u64> {
+        match (self.pages.doomed(), self.bodies.doomed()) {
+            (None, None) => None,
+            (pages, bodies) => Some(pages.unwrap_or(0) + bodies.unwrap_or(0)),
+        }
+    }
+
+    /// Gives a portion of them back, which is answered only if it fails.
+    pub fn free_some(&mut self) -> Option<Completion> {
+        if self.failed {
+            return None;
+        }
+        let pages = self.pages.doomed().is_some();
+        let folder = if pages {
+            &mut self.pages
+        } else {
+            &mut self.bodies
+        };
+        let fault = folder.free_some().err()?;
+        self.failed = true;
+        Some(Completion::Failed(fault.to_string()))
     }
 
     fn page(&mut self, request: PageRequest) -> Result<Option<PageCompletion>, Fault> {
@@ -155,6 +183,9 @@ impl Bulk {
                 bodies.delete(body.0)?;
                 return Ok(None);
             }
+            LargeRequest::SetAside(body) => {
+                LargeCompletion::SetAside(body, bodies.set_aside(body.0)?)
+            }
         }))
     }
 }
@@ -202,19 +233,32 @@ impl BulkQueue {
         self.arrived.notify_all();
     }
 
-    /// Waits until something is queued and takes everything. `false` when closed.
-    fn take(&self, taken: &mut Vec<Request>) -> bool {
+    /// Waits until something is queued, as long as `patience` allows, and takes everything there is. `false` when closed.
+    fn take(&self, taken: &mut Vec<Request>, patience: Option<Duration>) -> bool {
         let mut waiting = self.waiting.lock();
         while waiting.requests.is_empty() {
             if waiting.closed {
                 return false;
             }
-            self.arrived.wait(&mut waiting);
+            match patience {
+                None => self.arrived.wait(&mut waiting),
+                Some(patience) => {
+                    if self.arrived.wait_for(&mut waiting, patience).timed_out() {
+                        break;
+                    }
+                }
+            }
         }
         std::mem::swap(&mut waiting.requests, taken);
         true
     }
 }
+
+/// Between two portions of deleted files that are given back while nothing else is to be done.
+/// (Each may cost one sync of the journal some milliseconds, if the device is told of the blocks that are free.)
+const PAUSE: Duration = Duration::from_millis(250);
+/// When so many bytes of them wait, a portion is given back whether something is to be done or not.
+const DOOMED_MAX: u64 = 1 << 30;
 
 /// Starts the bulk thread. `answer` is given completions as they come: those of appends that follow one another together,
 /// any other at once.
@@ -231,22 +275,29 @@ pub fn start(
         .stack_size(512 * 1024)
         .spawn(move || {
             let mut taken = Vec::new();
-            while queue.take(&mut taken) {
+            while queue.take(&mut taken, bulk.doomed().map(|_| PAUSE)) {
+                let idle = taken.is_empty();
                 let mut done = Vec::new();
                 for request in taken.drain(..) {
-                    let appends = matches!(
-                        request,
-                        Request::Page(PageRequest::Append { .. })
-                            | Request::Large(LargeRequest::Append { .. })
-                    );
+                    let appends = is_append(&request);
                     done.extend(bulk.execute(request));
                     if !appends && !done.is_empty() {
                         answer(std::mem::take(&mut done));
                     }
+                }
+                if idle || bulk.doomed() > Some(DOOMED_MAX) {
+                    done.extend(bulk.free_some());
                 }
                 if !done.is_empty() {
                     answer(done);
                 }
             }
         })
+}
+
+fn is_append(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Page(PageRequest::Append { .. }) | Request::Large(LargeRequest::Append { .. })
+    )
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rustix::fs::Advice;
 
+use super::doomed::Doomed;
+use super::idle::Idle;
 use super::{During, Fault, write_gathered};
 use crate::host::lock_file::LockFile;
 
@@ -32,6 +34,8 @@ pub struct Folder {
     /// Held on a temporary directory that has files.
     lock: Option<LockFile>,
     begun: bool,
+    idle: Idle,
+    doomed: Doomed,
     open: BTreeMap<u64, Open>,
     /// Counts uses, to know the oldest.
     uses: u64,
@@ -45,6 +49,8 @@ struct Open {
     writable: bool,
     /// Where the next write has to begin.
     end: u64,
+    /// How long the file is: longer than `end` if it was idle before, until it is sealed or closed.
+    length: u64,
     /// Up to where the system has been asked to write back.
     writing_back: u64,
     unsynced: bool,
@@ -59,8 +65,13 @@ impl Folder {
     const WRITE_BACK: u64 = 256 * 1024;
 
     /// The directory need not exist: it is created for the first file. `temporary`: its files do not outlive the process
-    /// that made them.
-    pub fn new(path: &Path, prefix: &'static str, suffix: &'static str, temporary: bool) -> Self {
+    /// that made them. `idle_max`: how many bytes of files that were deleted are kept to be written over.
+    pub fn new(
+        path: &Path,
+        (prefix, suffix): (&'static str, &'static str),
+        temporary: bool,
+        idle_max: u64,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             prefix,
@@ -68,6 +79,8 @@ impl Folder {
             temporary,
             lock: None,
             begun: false,
+            idle: Idle::new(path, idle_max),
+            doomed: Doomed::new(path),
             open: BTreeMap::new(),
             uses: 0,
             unsynced: false,
@@ -101,9 +114,7 @@ impl Folder {
         let length = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         let pieces = pieces.iter().filter(|piece| !piece.is_empty());
         let pieces = pieces.map(|piece| IoSlice::new(piece)).collect();
-        open.unsynced = true;
-        write_gathered(&open.file, pieces, offset).during("write", &path)?;
-        open.end += length;
+        open.append(pieces, length).during("write", &path)?;
         open.write_back(Self::WRITE_BACK).during("write", &path)?;
         Ok(length)
     }
@@ -113,8 +124,7 @@ impl Folder {
         self.begin()?;
         let path = self.file_path(number);
         let open = self.opened(number, false)?;
-        open.file.sync_data().during("sync", &path)?;
-        open.unsynced = false;
+        open.sync().during("sync", &path)?;
         if self.unsynced {
             let directory = File::open(&self.path).during("open", &self.path)?;
             directory.sync_all().during("sync", &self.path)?;
@@ -148,7 +158,11 @@ impl Folder {
     pub(super) fn delete(&mut self, number: u64) -> Result<(), Fault> {
         self.begin()?;
         let path = self.file_path(number);
-        match fs::remove_file(&path) {
+        let gone = fs::metadata(&path).and_then(|meta| match meta.len() {
+            length if self.idle.has_room(length) => self.idle.give(&path, length),
+            length => self.doomed.give(&path, length),
+        });
+        match gone {
             Ok(()) => {
                 self.open.remove(&number);
                 Ok(())
@@ -156,6 +170,17 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error).during("delete", &path),
         }
+    }
+
+    /// Bytes of deleted files that are still to be given back to the file system; `None` if there are no such files.
+    pub(super) fn doomed(&self) -> Option<u64> {
+        (!self.doomed.is_empty()).then(|| self.doomed.bytes())
+    }
+
+    /// Gives a portion of them back.
+    pub(super) fn free_some(&mut self) -> Result<(), Fault> {
+        let freed = self.doomed.free_some();
+        freed.during("free deleted files in", &self.path)
     }
 
     /// Gives the file a name under which [`Folder::delete`] does not find it, and returns that name; empty if there is no
@@ -173,26 +198,24 @@ impl Folder {
         }
     }
 
-    /// Before the first request: what others left in a temporary directory is deleted.
+    /// Before the first request: looks for idle files; what others left in a temporary directory is deleted.
     fn begin(&mut self) -> Result<(), Fault> {
         if self.begun {
             return Ok(());
         }
-        if self.temporary {
-            let left = self.numbers()?;
-            if !left.is_empty() {
+        for entry in self.entries()? {
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            let page = self.number(name).is_some();
+            if page || Idle::number(name).or(Doomed::number(name)).is_some() {
                 self.hold()?;
             }
-            for number in left {
-                for path in [self.file_path(number), self.aside_path(number)] {
-                    match fs::remove_file(&path) {
-                        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                            return Err(error).during("delete", &path);
-                        }
-                        _ => {}
-                    }
-                }
+            let path = entry.path();
+            if page && self.temporary {
+                fs::remove_file(&path).during("delete", &path)?;
             }
+            self.idle.find(&entry).during("look at", &path)?;
+            self.doomed.find(&entry).during("look at", &path)?;
         }
         self.begun = true;
         Ok(())
@@ -208,19 +231,24 @@ impl Folder {
     }
 
     fn numbers(&self) -> Result<Vec<u64>, Fault> {
-        let entries = match fs::read_dir(&self.path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).during("list", &self.path),
-        };
-        let mut numbers = Vec::new();
-        for entry in entries {
-            let name = entry.during("list", &self.path)?.file_name();
-            numbers.extend(name.to_str().and_then(|name| self.number(name)));
-        }
+        let entries = self.entries()?;
+        let mut numbers: Vec<u64> = entries
+            .iter()
+            .filter_map(|entry| self.number(entry.file_name().to_str()?))
+            .collect();
         numbers.sort_unstable();
         numbers.dedup();
         Ok(numbers)
+    }
+
+    /// What is in the directory; nothing if it does not exist.
+    fn entries(&self) -> Result<Vec<fs::DirEntry>, Fault> {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries.collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        entries.during("list", &self.path)
     }
 
     /// The number in the name of one of the folder's files.
@@ -235,15 +263,14 @@ impl Folder {
         fs::create_dir_all(&self.path).during("create", &self.path)?;
         self.hold()?;
         let path = self.file_path(number);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path)
-            .during("create", &path)?;
+        let (file, length) = match self.idle.take(&path).during("create", &path)? {
+            Some(idle) => idle,
+            None => (create(&path).during("create", &path)?, 0),
+        };
         self.unsynced = true;
-        self.keep_open(number, file, true, 0)
+        let open = self.keep_open(number, file, true, 0)?;
+        open.length = length;
+        Ok(open)
     }
 
     /// The file, under whichever of its names.
@@ -284,6 +311,7 @@ impl Folder {
             file,
             writable,
             end,
+            length: end,
             writing_back: end,
             unsynced: writable,
             used: self.uses,
@@ -301,12 +329,10 @@ impl Folder {
             .min_by_key(|(_, open)| (open.unsynced, open.used))
             .map(|(number, _)| *number);
         if let Some(number) = oldest
-            && let Some(open) = self.open.remove(&number)
+            && let Some(mut open) = self.open.remove(&number)
             && open.unsynced
         {
-            open.file
-                .sync_data()
-                .during("sync", &self.file_path(number))?;
+            open.sync().during("sync", &self.file_path(number))?;
         }
         Ok(())
     }
@@ -323,6 +349,34 @@ impl Folder {
 }
 
 impl Open {
+    /// Writes at the end.
+    fn append(&mut self, mut pieces: Vec<IoSlice<'_>>, length: u64) -> io::Result<()> {
+        /// What the system keeps in memory as one; all zeros.
+        const BLOCK: [u8; 4096] = [0; 4096];
+        let end = self.end + length;
+        // Over what an idle file holds, whole blocks are written: the rest of the last one would have to be read.
+        let aligned = end.next_multiple_of(BLOCK.len() as u64);
+        if end < aligned && aligned <= self.length {
+            pieces.push(IoSlice::new(&BLOCK[..(aligned - end) as usize]));
+        }
+        self.unsynced = true;
+        write_gathered(&self.file, pieces, self.end)?;
+        self.end = end;
+        self.length = self.length.max(end);
+        Ok(())
+    }
+
+    /// Puts on disk what has been written, and nothing behind it.
+    fn sync(&mut self) -> io::Result<()> {
+        if self.length > self.end {
+            self.file.set_len(self.end)?;
+            self.length = self.end;
+        }
+        self.file.sync_data()?;
+        self.unsynced = false;
+        Ok(())
+    }
+
     /// Asks the system to begin writing back, when `every` bytes have come together.
     fn write_back(&mut self, every: u64) -> io::Result<()> {
         let waiting = self.end - self.writing_back;
@@ -340,4 +394,14 @@ impl Open {
         }
         Ok(())
     }
+}
+
+/// An empty file, old content gone.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
 }

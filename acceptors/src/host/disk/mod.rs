@@ -9,10 +9,12 @@
 
 pub mod bulk;
 pub mod contract;
+mod doomed;
 pub mod file_pool;
 pub mod folder;
 mod foreign;
 pub mod group_commit;
+mod idle;
 pub mod pace;
 pub mod volatile;
 

@@ -3,7 +3,7 @@
 //! among themselves, one at a time, and beside the journal's.
 //!
 //! It promises no more than the real one: until a file is sealed a power loss leaves of it what it likes, its name
-//! included; a deleted file may be back, and one that was set aside may have its old name again.
+//! included; a deleted file may be back, whatever is in it, and one that was set aside may have its old name again.
 
 mod deed;
 
@@ -366,18 +366,18 @@ impl Bulk {
     }
 
     fn set_aside(&mut self, name: Name) -> Completion {
-        let Name::Page(page) = name else {
-            unreachable!("only pages are set aside");
-        };
         let mut aside = String::new();
         if let Some(entry) = self.files.get_mut(&name) {
             if !entry.aside {
                 entry.aside = true;
                 self.changes.push(Change::SetAside(name));
             }
-            aside = format!("page {page}, set aside");
+            aside = format!("{name:?}, set aside");
         }
-        Completion::Page(PageCompletion::SetAside(page, aside))
+        match name {
+            Name::Page(page) => Completion::Page(PageCompletion::SetAside(page, aside)),
+            Name::Body(body) => Completion::Large(LargeCompletion::SetAside(body, aside)),
+        }
     }
 
     /// Whether there is something in this part of a sealed page that could be damaged.
@@ -447,7 +447,11 @@ impl Bulk {
                 Change::Created(name) => {
                     self.files.remove(&name);
                 }
-                Change::Deleted(name, entry) => {
+                Change::Deleted(name, mut entry) => {
+                    if self.random.chance(50) {
+                        // Another page has been written over it.
+                        entry.file = File::new(vec![0xee; small(entry.file.len())]);
+                    }
                     self.files.insert(name, entry);
                 }
                 Change::SetAside(name) => {

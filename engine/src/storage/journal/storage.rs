@@ -195,6 +195,11 @@ impl Storage {
         position
     }
 
+    /// Everything appended in this turn is to be synced when it is stored, whatever its records asked for.
+    pub fn sync_collected(&mut self) {
+        self.sync |= !self.collector.is_empty();
+    }
+
     /// The position of the last record appended.
     pub fn appended(&self) -> Position {
         self.appended

@@ -52,7 +52,7 @@ impl Appender {
         let payload = record.payload_len();
         let size = size(payload);
         let body = record.body();
-        let own_piece = (body.len() >= OWN_PIECE).then_some(body);
+        let own_piece = body.filter(|body| body.len() >= OWN_PIECE);
         self.reserve(size - own_piece.map_or(0, Bytes::len));
         let start = self.buffer.len();
         self.buffer
@@ -60,7 +60,7 @@ impl Appender {
         record.encode_envelope(&mut self.buffer);
         let padding = &[0; ALIGNMENT][..size - HEAD - payload];
         if own_piece.is_none() {
-            self.buffer.put_slice(body);
+            self.buffer.put_slice(body.map_or(&[], |body| body));
             self.buffer.put_slice(padding);
         }
         let mut checksum = crc32c::crc32c(&self.buffer[start + CHECKED_FROM..]);

@@ -7,11 +7,12 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use super::super::layout::{Counter, Reader, Sink};
-use crate::id::{MessageId, QueueId};
-use crate::message::{Kind, Message, Properties};
+use crate::id::{LargeId, MessageId, QueueId};
+use crate::message::{Body, Kind, LargeBody, Message, Properties};
 
 const DURABLE: u8 = 1;
 const HAS_USER_ID: u8 = 2;
+const LARGE: u8 = 4;
 const ROUTE_BYTES: usize = 20;
 
 /// A message with its places.
@@ -82,27 +83,25 @@ impl Room {
 }
 
 impl MessageRecord {
-    /// What ends the payload and is worth not copying.
-    pub(in crate::storage) fn body(&self) -> &Bytes {
-        &self.message.body
+    /// What ends the payload and is worth not copying; nothing if the body lies in a file.
+    pub(in crate::storage) fn body(&self) -> Option<&Bytes> {
+        self.message.body.inline()
     }
 
     /// Bytes of the payload: envelope and body.
     pub(in crate::storage) fn payload_len(&self) -> usize {
         let mut counter = Counter::default();
         self.encode_envelope(&mut counter);
-        counter.0 + self.body().len()
+        counter.0 + self.body().map_or(0, Bytes::len)
     }
 
-    /// Everything but the body's bytes, which follow and end the payload.
+    /// Everything but the body's bytes, which follow and end the payload unless they lie in a file.
     pub(in crate::storage) fn encode_envelope(&self, out: &mut impl Sink) {
         let message = &*self.message;
-        let bits = if message.durable { DURABLE } else { 0 }
-            | if message.user_id.is_some() {
-                HAS_USER_ID
-            } else {
-                0
-            };
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let bits = bit(message.durable, DURABLE)
+            | bit(message.user_id.is_some(), HAS_USER_ID)
+            | bit(message.body.large().is_some(), LARGE);
         out.u64(message.id.0);
         out.u64(message.timestamp);
         out.u64(message.expiration);
@@ -118,7 +117,13 @@ impl MessageRecord {
             out.text(user_id);
         }
         out.block(message.properties.encoded());
-        out.count(self.body().len());
+        match &message.body {
+            Body::Inline(bytes) => out.count(bytes.len()),
+            Body::Large(large) => {
+                out.u64(large.id.0);
+                out.u64(large.size);
+            }
+        }
     }
 
     /// Reads a payload back and copies what it keeps: a slice would keep the whole segment's buffer alive as long as the
@@ -139,7 +144,7 @@ impl MessageRecord {
         let expiration = from.u64()?;
         let kind = Kind::from_number(from.u8()?)?;
         let priority = from.u8().filter(|priority| *priority <= 9)?;
-        let bits = from.bits(DURABLE | HAS_USER_ID)?;
+        let bits = from.bits(DURABLE | HAS_USER_ID | LARGE)?;
         from.bits(0)?;
         let routes = decode_routes(&mut from)?;
         let address = addresses.share(from.text()?);
@@ -151,9 +156,15 @@ impl MessageRecord {
             [] => Properties::default(),
             block => Properties::decode(keep(block))?,
         };
-        let body = match from.block()? {
-            [] => Bytes::new(),
-            block => keep(block),
+        let body = match bits & LARGE {
+            0 => match from.block()? {
+                [] => Body::default(),
+                block => Body::Inline(keep(block)),
+            },
+            _ => Body::Large(LargeBody {
+                id: LargeId(from.u64()?),
+                size: from.u64()?,
+            }),
         };
         from.end()?;
         let message = Message {

@@ -208,8 +208,8 @@ impl Record {
     /// What ends the payload and is worth not copying.
     pub(crate) fn body(&self) -> Option<&Bytes> {
         match self {
-            Self::Message(record) => Some(record.body()),
-            Self::Paged(record) => Some(record.message.body()),
+            Self::Message(record) => record.body(),
+            Self::Paged(record) => record.message.body(),
             _ => None,
         }
     }

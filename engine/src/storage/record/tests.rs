@@ -8,7 +8,8 @@ use smallvec::smallvec;
 
 use super::*;
 use crate::address::routing_type::RoutingType;
-use crate::message::{Kind, Message, PropertiesBuilder, Value};
+use crate::id::LargeId;
+use crate::message::{Body, Kind, LargeBody, Message, PropertiesBuilder, Value};
 use crate::storage::Branch;
 
 fn messages() -> Vec<Record> {
@@ -23,6 +24,11 @@ fn messages() -> Vec<Record> {
     full.expiration = 2;
     full.user_id = Some("ID:1".into());
     full.properties = properties.finish();
+    let mut large = full.clone();
+    large.body = Body::Large(LargeBody {
+        id: LargeId(6),
+        size: 1 << 40,
+    });
     let route = Route {
         queue: QueueId(3),
         count: 4,
@@ -37,6 +43,7 @@ fn messages() -> Vec<Record> {
     vec![
         record(plain, smallvec![]),
         record(full, smallvec![route, Route { count: 0, ..route }]),
+        record(large, smallvec![route]),
     ]
 }
 

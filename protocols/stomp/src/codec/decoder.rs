@@ -16,6 +16,11 @@ use super::{ClientCommand, Frame, Limits, Malformed, Version};
 /// about half a microsecond, the same as the allocation it saves; above that a slice pins at most four times its size.
 const SHARED_BODY: usize = 16 * 1024;
 
+/// What is given out of a streamed body at once: at least this, except at its end, so that a client that sends little by
+/// little does not make the broker do little by little; and at most that.
+const PART_MIN: usize = SHARED_BODY;
+const PART_MAX: usize = 64 * 1024;
+
 /// What a body may have where none belongs; it is read over, as Artemis does.
 const STRAY_BODY: usize = 64 * 1024;
 
@@ -50,6 +55,21 @@ pub struct Decoder {
     head: usize,
     content_length: Option<usize>,
     body: Bytes,
+    /// How much of a streamed body has been given out.
+    streamed: usize,
+}
+
+/// What the decoder has found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// Nothing more: the input is used up.
+    Nothing,
+    /// A whole frame, or the head of one whose body follows: it waits to be taken.
+    Frame,
+    /// The next part of the body that follows the head.
+    Part(Bytes),
+    /// The end of that body.
+    End,
 }
 
 /// What the decoder waits for.
@@ -65,6 +85,10 @@ enum Stage {
     Body,
     /// That somebody takes the frame.
     Taken,
+    /// That somebody takes the head of a frame whose body is to be streamed.
+    HeadTaken,
+    /// More of a streamed body, and its NUL.
+    Streaming,
 }
 
 impl Decoder {
@@ -84,6 +108,7 @@ impl Decoder {
             head: 0,
             content_length: None,
             body: Bytes::new(),
+            streamed: 0,
         }
     }
 
@@ -93,21 +118,22 @@ impl Decoder {
         self.limits = limits;
     }
 
-    /// Eats from `input` until a whole frame waits to be taken (`true`) or the input is used up (`false`).
+    /// Eats from `input` until there is something to be given out or the input is used up.
     ///
     /// # Errors
     /// The bytes are no frame. Nothing more can be decoded after that.
-    pub fn poll(&mut self, input: &mut BytesMut) -> Result<bool, Malformed> {
+    pub fn poll(&mut self, input: &mut BytesMut) -> Result<Found, Malformed> {
         loop {
             let progress = match self.stage {
                 Stage::Frame => self.skip_line_ends(input)?,
                 Stage::Command => self.read_command(input)?,
                 Stage::Headers => self.read_headers(input)?,
                 Stage::Body => self.read_body(input)?,
-                Stage::Taken => return Ok(true),
+                Stage::Taken | Stage::HeadTaken => return Ok(Found::Frame),
+                Stage::Streaming => return self.stream(input),
             };
             if !progress {
-                return Ok(false);
+                return Ok(Found::Nothing);
             }
         }
     }
@@ -122,15 +148,19 @@ impl Decoder {
     /// # Panics
     /// If it did not find one.
     pub fn take(&mut self) -> Frame<'_> {
-        assert_eq!(
-            self.stage,
-            Stage::Taken,
-            "a frame is taken after poll found it"
-        );
-        self.stage = Stage::Frame;
+        let body_follows = match self.stage {
+            Stage::Taken => false,
+            Stage::HeadTaken => true,
+            other => panic!("a frame is taken after poll found it, not in {other:?}"),
+        };
+        self.stage = match body_follows {
+            true => Stage::Streaming,
+            false => Stage::Frame,
+        };
         Frame {
             command: self.command,
             body: mem::take(&mut self.body),
+            body_follows,
             has_content_length: self.content_length.is_some(),
             text: &self.whole,
             spans: &self.spans,
@@ -303,17 +333,23 @@ impl Decoder {
         let is_length = &self.growing[span.name()] == b"content-length";
         if is_length && self.content_length.is_none() {
             let length = octets(&self.growing[span.value()])?;
-            check("body", length, self.body_limit())?;
+            check("body", length, self.body_limit(length))?;
             self.content_length = Some(length);
         }
         Ok(())
     }
 
-    fn body_limit(&self) -> usize {
+    /// How large the body of the frame may be, if it is at least so large.
+    fn body_limit(&self, length: usize) -> usize {
         match self.command {
+            ClientCommand::Send if self.is_streamed(length) => self.limits.streamed,
             ClientCommand::Send => self.limits.body,
             _ => self.limits.body.min(STRAY_BODY),
         }
+    }
+
+    fn is_streamed(&self, length: usize) -> bool {
+        self.command == ClientCommand::Send && length > 0 && length >= self.limits.streamed_from
     }
 
     fn finish_head(&mut self) -> Result<(), Malformed> {
@@ -338,6 +374,7 @@ impl Decoder {
 
     fn read_body(&mut self, input: &mut BytesMut) -> Result<bool, Malformed> {
         let length = match self.content_length {
+            Some(length) if self.is_streamed(length) => return Ok(self.announce()),
             Some(length) => match input.get(length) {
                 Some(0) => length,
                 Some(_) => return Err(Malformed::Unterminated(length)),
@@ -347,12 +384,18 @@ impl Decoder {
                 Some(found) => self.scanned + found,
                 None => {
                     self.scanned = input.len();
-                    check("body", self.scanned, self.body_limit())?;
+                    if self.is_streamed(self.scanned) {
+                        return Ok(self.announce());
+                    }
+                    check("body", self.scanned, self.body_limit(self.scanned))?;
                     return Ok(false);
                 }
             },
         };
-        check("body", length, self.body_limit())?;
+        if self.is_streamed(length) {
+            return Ok(self.announce());
+        }
+        check("body", length, self.body_limit(length))?;
         self.body = if self.command != ClientCommand::Send || length == 0 {
             input.advance(length);
             Bytes::new()
@@ -366,6 +409,59 @@ impl Decoder {
         input.advance(1);
         self.stage = Stage::Taken;
         Ok(true)
+    }
+
+    /// The head is to be taken now, and the body then follows in parts.
+    fn announce(&mut self) -> bool {
+        self.stage = Stage::HeadTaken;
+        self.scanned = 0;
+        self.streamed = 0;
+        true
+    }
+
+    /// The next part of a body, or its end.
+    fn stream(&mut self, input: &mut BytesMut) -> Result<Found, Malformed> {
+        let (available, is_rest) = match self.content_length {
+            Some(length) => {
+                let left = length - self.streamed;
+                (left.min(input.len()), left <= input.len())
+            }
+            None => {
+                let near = &input[..input.len().min(PART_MAX)];
+                let found = memchr::memchr(0, &near[self.scanned.min(near.len())..]);
+                found.map_or((near.len(), false), |found| (self.scanned + found, true))
+            }
+        };
+        if available == 0 && is_rest {
+            return self.end_stream(input);
+        }
+        if available < PART_MIN && !is_rest {
+            self.scanned = available;
+            return Ok(Found::Nothing);
+        }
+        let part = available.min(PART_MAX);
+        self.scanned = 0;
+        self.streamed += part;
+        check("body", self.streamed, self.limits.streamed)?;
+        Ok(Found::Part(if part < SHARED_BODY {
+            let copy = Bytes::copy_from_slice(&input[..part]);
+            input.advance(part);
+            copy
+        } else {
+            input.split_to(part).freeze()
+        }))
+    }
+
+    fn end_stream(&mut self, input: &mut BytesMut) -> Result<Found, Malformed> {
+        match input.first() {
+            None => Ok(Found::Nothing),
+            Some(0) => {
+                input.advance(1);
+                self.stage = Stage::Frame;
+                Ok(Found::End)
+            }
+            Some(_) => Err(Malformed::Unterminated(self.streamed)),
+        }
     }
 }
 

@@ -117,8 +117,10 @@ impl Span {
 pub struct Frame<'a> {
     /// The command.
     pub command: ClientCommand,
-    /// The body; empty for commands that carry none.
+    /// The body; empty for commands that carry none, and if it follows.
     pub body: Bytes,
+    /// The body is not here: it is given out in parts from now on.
+    pub body_follows: bool,
     /// Whether the client gave the length of the body.
     pub has_content_length: bool,
     pub(super) text: &'a str,

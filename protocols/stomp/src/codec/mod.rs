@@ -7,7 +7,7 @@ mod header;
 
 use std::fmt;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, Found};
 pub(crate) use frame::FRAME_END;
 pub use frame::{ClientCommand, Frame, HeadWriter, ServerCommand};
 pub use header::Version;
@@ -21,8 +21,12 @@ pub struct Limits {
     pub line: usize,
     /// All header lines of one frame.
     pub head: usize,
-    /// The body of a SEND frame.
+    /// A body that is held in memory until it is whole.
     pub body: usize,
+    /// From this size on the body of a SEND is not held but given out as it arrives; `usize::MAX`: never.
+    pub streamed_from: usize,
+    /// A body that is given out as it arrives.
+    pub streamed: usize,
 }
 
 impl Limits {
@@ -33,15 +37,29 @@ impl Limits {
         line: 16 * 1024,
         head: 32 * 1024,
         body: 1024,
+        streamed_from: usize::MAX,
+        streamed: 0,
     };
 
-    /// What a client may say once it is let in.
+    /// What a client may say once it is let in. No body is given out before it is whole.
     pub const fn guest(body: usize) -> Self {
         Self {
             headers: 1000,
             line: 64 * 1024,
             head: 256 * 1024,
             body,
+            streamed_from: usize::MAX,
+            streamed: 0,
+        }
+    }
+
+    /// The same, but bodies of SEND from `from` to `most` octets are given out as they arrive.
+    #[must_use]
+    pub const fn streaming(self, from: usize, most: usize) -> Self {
+        Self {
+            streamed_from: from,
+            streamed: most,
+            ..self
         }
     }
 }

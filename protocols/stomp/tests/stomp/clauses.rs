@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 const LIST: &str = include_str!("../../../../conformance/clauses/stomp.toml");
 
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("acknowledge.rs"),
     include_str!("connecting.rs"),
     include_str!("frames.rs"),
     include_str!("fuzz.rs"),
     include_str!("heart_beat.rs"),
+    include_str!("large.rs"),
     include_str!("leaving.rs"),
     include_str!("limits.rs"),
     include_str!("message.rs"),

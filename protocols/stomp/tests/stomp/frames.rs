@@ -341,7 +341,7 @@ fn stomp_1_2_bodies_need_not_be_text() {
     let mut talk = Talk::connected("1.2");
     talk.sends(b"SEND\ndestination:q\n\n\xff\xfe\0");
     let message = talk.asked_send().message;
-    assert_eq!(&message.body[..], b"\xff\xfe");
+    assert_eq!(message.body, b"\xff\xfe");
     assert_eq!(message.kind, hind_engine::message::Kind::Bytes);
 }
 

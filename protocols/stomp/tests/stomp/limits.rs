@@ -21,13 +21,22 @@ fn octets_until_given_up(talk: &mut Talk, endless: &[u8]) -> usize {
 }
 
 #[test]
-fn stomp_1_2_a_gibibyte_of_content_length_is_refused_at_its_header() {
-    for length in [
-        "1073741824",
-        "18446744073709551615",
-        "99999999999999999999999999",
+fn stomp_1_2_more_content_length_than_allowed_is_refused_at_its_header() {
+    let in_memory = Options {
+        large_message_bytes_min: None,
+        ..Options::default()
+    };
+    let bounded = Options {
+        body_bytes_max: 1_073_741_823,
+        ..Options::default()
+    };
+    for (length, options) in [
+        ("1073741824", &in_memory),
+        ("1073741824", &bounded),
+        ("18446744073709551615", &Options::default()),
+        ("99999999999999999999999999", &Options::default()),
     ] {
-        let mut talk = Talk::connected("1.2");
+        let mut talk = Talk::with(options.clone()).connect("accept-version:1.2\n");
         talk.types(&format!(
             "SEND\ndestination:q\nreceipt:r\ncontent-length:{length}\n"
         ));

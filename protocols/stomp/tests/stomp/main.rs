@@ -7,6 +7,7 @@ mod connecting;
 mod frames;
 mod fuzz;
 mod heart_beat;
+mod large;
 mod leaving;
 mod limits;
 mod message;

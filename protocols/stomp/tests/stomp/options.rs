@@ -14,7 +14,7 @@ fn artemis_defaults() {
     let options = Options::parse([]).expect("valid parameters");
     assert_eq!(options, Options::default());
     assert_eq!(options.consumer_window_bytes, 10_240);
-    assert_eq!(options.large_message_bytes_min, 102_400);
+    assert_eq!(options.large_message_bytes_min, Some(102_400));
     assert!(!options.message_id_enabled && !options.server_header_disabled);
     assert_eq!(options.connection_ttl, Some(Duration::from_secs(60)));
     assert_eq!(options.connection_ttl_min, Duration::from_secs(1));
@@ -27,7 +27,9 @@ fn artemis_every_parameter_and_its_old_spelling() {
         assert_eq!(parse(key, "-1").consumer_window_bytes, -1);
     }
     for key in ["stompMinLargeMessageSize", "stomp-min-large-message-size"] {
-        assert_eq!(parse(key, "5").large_message_bytes_min, 5);
+        assert_eq!(parse(key, "5").large_message_bytes_min, Some(5));
+        assert_eq!(parse(key, "0").large_message_bytes_min, Some(0));
+        assert_eq!(parse(key, "-1").large_message_bytes_min, None);
     }
     for key in ["stompEnableMessageId", "stomp-enable-message-id"] {
         assert!(parse(key, "TRUE").message_id_enabled);
@@ -82,7 +84,7 @@ fn every_key_that_is_listed_means_something() {
 fn a_bad_value_is_an_error_that_names_its_key() {
     for (key, value) in [
         ("stompConsumerWindowSize", "big"),
-        ("stompMinLargeMessageSize", "-1"),
+        ("stompMinLargeMessageSize", "1k"),
         ("stompEnableMessageId", "yes"),
         ("connectionTtl", "0"),
         ("connectionTtl", "-1"),

@@ -4,7 +4,7 @@
 use hind_engine::address::routing_type::RoutingType;
 use hind_engine::command::Command;
 use hind_engine::event::{Block, Event, Refusal};
-use hind_engine::message::{Kind, Value};
+use hind_engine::message::{Body, Kind, Value};
 use hind_engine::protocol::Connection as _;
 use hind_stomp::Options;
 
@@ -236,7 +236,10 @@ fn a_small_body_does_not_pin_the_read_buffer_and_a_large_one_is_not_copied() {
         "SEND\ndestination:q\n\nsmall^@SEND\ndestination:q\n\n{body}^@"
     ));
     let mut bodies = talk.asked().into_iter().map(|command| match command {
-        Command::Send(_, send) => send.message.body,
+        Command::Send(_, send) => match send.message.body {
+            Body::Inline(bytes) => bytes,
+            large => panic!("{large:?}"),
+        },
         other => panic!("{other:?}"),
     });
     // Nobody else holds its memory, and there is no more of it than it needs.

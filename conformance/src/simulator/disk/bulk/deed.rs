@@ -45,6 +45,7 @@ impl From<&Request> for Deed {
             Request::Page(PageRequest::Delete(page)) => Self::Delete(Name::Page(page)),
             Request::Large(LargeRequest::Delete(body)) => Self::Delete(Name::Body(body)),
             Request::Page(PageRequest::SetAside(page)) => Self::SetAside(Name::Page(page)),
+            Request::Large(LargeRequest::SetAside(body)) => Self::SetAside(Name::Body(body)),
             other => unreachable!("this is the journal's: {other:?}"),
         }
     }

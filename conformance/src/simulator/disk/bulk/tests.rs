@@ -2,6 +2,7 @@
 //! What only the simulated disk does with pages: what a crash leaves of them, and what it spoils when told to. (The table
 //! that every disk keeps is run in `disk/tests.rs`.)
 
+use hind_acceptors::host::disk::contract::{self, Subject};
 use hind_engine::storage::Position;
 use hind_engine::storage::request::{Batch, PageRequest, Segment, Write};
 
@@ -224,4 +225,27 @@ fn writing_to_a_sealed_page_is_a_breach() {
         ask(&mut disk, append(PAGE, offset, b'b', 10));
         assert!(disk.breach.is_some_and(|breach| breach.contains("sealed")));
     }
+}
+
+/// A disk that says a page is sealed and has not synced it.
+struct Hasty(Disk);
+
+impl Subject for Hasty {
+    fn execute(&mut self, request: Request) -> Vec<Completion> {
+        if let Request::Page(PageRequest::Seal(page)) = request {
+            return vec![Completion::Page(PageCompletion::Sealed(page))];
+        }
+        self.0.serve(request)
+    }
+
+    fn restart(&mut self) {
+        self.0.crash(Crash::PowerLoss);
+    }
+}
+
+#[test]
+fn the_contract_finds_a_disk_that_seals_without_a_sync() {
+    let broken = (0..20).flat_map(|seed| contract::violations(|_| Box::new(Hasty(disk(seed)))));
+    let broken: Vec<String> = broken.collect();
+    assert!(broken.iter().any(|what| what.starts_with("a sealed page")));
 }
