@@ -197,10 +197,11 @@ impl World {
     }
 
     fn judge(&mut self) -> Result<(), Violation> {
+        // What is stuck is not lost.
+        let process = self.process.as_ref().expect("nothing ends it at rest");
+        check::bounded_memory::at_rest(process, &self.model, &self.disk)?;
         check::no_loss::at_rest(&self.model)?;
         check::transactions::at_rest(&self.model)?;
-        let process = self.process.as_ref().expect("nothing ends it at rest");
-        check::bounded_memory::at_rest(process, &self.model)?;
         let promises = check::no_loss::promises(&self.model.messages);
         self.counters.add("check.promises_kept", promises);
         let doubtful = self.model.transactions.iter();
