@@ -330,6 +330,8 @@ impl Engine {
                     if let Some(queue) = self.state.queues.get_mut(queue) {
                         queue.cursor.behind.remove(&id);
                     }
+                    // It may have been the last one that something waited for.
+                    self.page_work.wanting.insert(queue);
                 }
             }
             if page.written > 0 {
