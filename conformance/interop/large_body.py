@@ -204,9 +204,9 @@ class Suite:
         """A consumer that takes longer than the broker waits for a silent client, and beats all the while."""
         beats = 500
         expected = digest_of(size, 4)
+        self.send(size, 4)
         with Link(self.port, beats=beats) as link:
             link.subscribe(DESTINATION)
-            self.send(size, 4)
             command, headers = link.head()
             assert command == "MESSAGE", command
             digest = hashlib.sha256(link.buffer)
