@@ -71,7 +71,9 @@ pub fn options(
     options.modules = vec![("hind-stomp".to_owned(), "STOMP".to_owned())];
     options.directories = directories(settings, instance);
     options.journal = settings.persistence_enabled.then(|| journal(settings));
-    options.start_lines = GlobalMaxSize::of(settings).lines();
+    let memory = GlobalMaxSize::of(settings);
+    options.start_lines = memory.lines();
+    options.backlog_limit = memory.backlog_limit();
     options.disk_scan_period = settings.limits.disk_scan_period;
     if settings.limits.min_disk_free.is_some() {
         options.fullest_disk = Fullest::LeastFree;

@@ -143,8 +143,8 @@ class Suite:
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def nothing_left(self):
-        # A large file is given back to the file system bit by bit.
-        wait_until(lambda: not self.files(), 60, "an empty large-messages folder")
+        # A large file is given back to the file system bit by bit, 128 MiB a second.
+        wait_until(lambda: not self.files(), 120, "an empty large-messages folder")
 
     def step(self, what, act):
         self.broker.reset_peak()

@@ -3,6 +3,7 @@
 
 use super::client::{Client, Scene};
 use super::clock;
+use super::limits::{Limits, PRESSED};
 use super::model::{AckMode, Kind, Place, PlaceId, QUEUES, RETRIED, Sending, Shade, TOPIC_NAMES};
 use super::settings::LARGE_FROM;
 
@@ -93,7 +94,10 @@ fn send(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     let wall = clock::wall(scene.now);
     let transaction = client.transaction.filter(|_| random.chance(60));
     let persistent = random.chance(80);
-    let place = (!random.chance(15)).then(|| PlaceId(random.index(QUEUES.len())));
+    let mut place = (!random.chance(15)).then(|| PlaceId(random.index(QUEUES.len())));
+    if place == Some(PRESSED) && waits(scene.model.limits.as_ref()) && !is_producer(client) {
+        place = Some(CALM);
+    }
     let may_retry = place == Some(RETRIED) && persistent && transaction.is_none();
     let sending = Sending {
         place,
@@ -117,6 +121,16 @@ fn send(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     count_kinds(&sending, scene);
     let receipt = scene.random.chance(60);
     client.send(sending, receipt, scene)
+}
+
+/// Whether whoever sends to the pressed queue may have to wait until somebody else consumes from it.
+fn waits(limits: Option<&Limits>) -> bool {
+    limits.is_some_and(Limits::blocks)
+}
+
+/// One of those who send to that queue; the others consume from it.
+fn is_producer(client: &Client) -> bool {
+    client.number.is_multiple_of(2)
 }
 
 fn count_kinds(sending: &Sending, scene: &mut Scene<'_>) {
@@ -173,7 +187,10 @@ fn subscribe(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
         .pick(&[AckMode::Client, AckMode::Individual, AckMode::Individual]);
     match scene.random.below(10) {
         0..6 => {
-            let queue = PlaceId(scene.random.index(QUEUES.len()));
+            let mut queue = PlaceId(scene.random.index(QUEUES.len()));
+            if queue == PRESSED && waits(scene.model.limits.as_ref()) && is_producer(client) {
+                queue = CALM;
+            }
             let mode = if queue == AUTO { AckMode::Auto } else { mode };
             let selector = scene
                 .random

@@ -350,20 +350,23 @@ impl Pages {
     /// The log says that a page stands on the disk.
     pub(crate) fn apply_page(&mut self, record: &PageRecord, live: &mut Liveness) {
         live.dead(Key::OpenPage(record.id));
-        let known = self.by_id.contains_key(&record.id);
         let page = self.page(record.id, record.address);
-        if known {
-            let unwritten = page.stand(record);
-            self.unwritten_bytes -= unwritten;
-        } else {
-            page.restore(record);
-            let bodies: Vec<LargeId> = page.large().collect();
-            let (left, bytes) = (page.total_left(), page.bytes);
-            if let Some(of) = self.by_address.get_mut(&record.address) {
-                of.left += left;
-                of.bytes += bytes;
-            }
-            bodies.into_iter().for_each(|body| self.large.acquire(body));
+        let (left, bytes) = (page.total_left(), page.bytes);
+        let before: Vec<LargeId> = page.large().collect();
+        let unwritten = match page.stage {
+            Stage::Sealing | Stage::Sealed => page.stand(record),
+            Stage::Open | Stage::Closed => page.restore(record),
+        };
+        let after: Vec<LargeId> = page.large().collect();
+        let (left_now, bytes_now) = (page.total_left(), page.bytes);
+        self.unwritten_bytes -= unwritten;
+        if let Some(of) = self.by_address.get_mut(&record.address) {
+            of.left = of.left + left_now - left;
+            of.bytes = of.bytes + bytes_now - bytes;
+        }
+        if after != before {
+            after.into_iter().for_each(|body| self.large.acquire(body));
+            before.into_iter().for_each(|body| self.large.release(body));
         }
         self.drop_if_done(record.id, live);
     }
@@ -549,7 +552,11 @@ impl Page {
         std::mem::take(&mut self.unwritten_bytes)
     }
 
-    fn restore(&mut self, record: &PageRecord) {
+    /// The log is read: the page is what its record says. It may be known already, but not as a whole, because the log
+    /// has forgotten some of its messages since the record was written. How many bytes that waited to be written this
+    /// makes needless.
+    fn restore(&mut self, record: &PageRecord) -> u64 {
+        self.unwritten.clear();
         self.stage = Stage::Sealed;
         self.messages = record.messages;
         self.in_file = record.messages;
@@ -566,6 +573,7 @@ impl Page {
                 .any(|(_, share)| share.pending.contains(index))
         };
         self.large.retain(|index, _| pending(*index));
+        std::mem::take(&mut self.unwritten_bytes)
     }
 
     /// The large body of a message, if no queue needs the message any more.

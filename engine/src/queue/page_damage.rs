@@ -19,6 +19,18 @@ impl Engine {
         what: Option<String>,
         turn: &mut Turn<'_>,
     ) {
+        eprintln!(
+            "LOSE {page_id} q{id} {lost:?} in_file {:?}",
+            self.state.pages.get(page_id).map(|p| (
+                p.in_file,
+                p.messages,
+                p.written,
+                p.visible(),
+                p.stage,
+                p.pieces.clone(),
+                p.share(id).cloned()
+            ))
+        );
         let Some(page) = self.state.pages.get_mut(page_id) else {
             return;
         };

@@ -311,7 +311,7 @@ impl Engine {
             wall: turn.now.wall,
         };
         let mut entries = Entries::new(page_id, offset, bytes, last);
-        let (found, mut missing, mut index) = self.look_through(look, &mut entries);
+        let (found, mut missing, mut index, unseen) = self.look_through(look, &mut entries);
         if last {
             missing.extend(index..end);
             index = index.max(end);
@@ -326,7 +326,7 @@ impl Engine {
         let end = Place {
             page: page_id,
             index,
-            offset: resume.offset,
+            offset: unseen.unwrap_or(resume.offset),
         };
         let to = self.take_in(look, found, turn).unwrap_or(end);
         missing.retain(|index| *index < to.index);
@@ -334,15 +334,25 @@ impl Engine {
         self.advance(look, to);
     }
 
-    /// Decodes what a chunk has for a queue; which messages are missing in it, and which one comes next.
-    fn look_through(&self, look: Look, entries: &mut Entries<'_>) -> (Vec<Found>, Vec<u32>, u32) {
+    /// Decodes what a chunk has for a queue; which messages are missing in it, which one comes next, and where the first
+    /// one is that may not be seen yet.
+    fn look_through(
+        &self,
+        look: Look,
+        entries: &mut Entries<'_>,
+    ) -> (Vec<Found>, Vec<u32>, u32, Option<u64>) {
         let (mut found, mut missing, mut next) = (Vec::new(), Vec::new(), look.from.index);
+        let mut unseen = None;
         let page = self.state.pages.get(look.from.page);
         let share = page.and_then(|page| page.share(look.queue));
         let visible = page.map_or(0, Page::visible);
         let mut addresses = LastAddress::default();
         for entry in entries {
-            if entry.index < look.from.index || entry.index >= visible {
+            if entry.index < look.from.index {
+                continue;
+            }
+            if entry.index >= visible {
+                unseen = unseen.or(Some(entry.offset));
                 continue;
             }
             missing.extend(next..entry.index);
@@ -360,7 +370,7 @@ impl Engine {
                 None => missing.push(entry.index),
             }
         }
-        (found, missing, next)
+        (found, missing, next, unseen)
     }
 
     /// The read under way for the queue has ended; where it was meant to begin.

@@ -22,6 +22,8 @@ pub struct Options {
     pub print: bool,
     /// Keep the last lines of the trace for a failure.
     pub keep: bool,
+    /// Leave the limits of the seed out.
+    pub unlimited: bool,
     /// Run with this bug.
     pub planted: Option<Planted>,
 }
