@@ -12,6 +12,7 @@ use hind_config::{Position, Settings};
 use hind_ha::{Node, Seed};
 
 use crate::global_max_size::GlobalMaxSize;
+use crate::host::allocator::LITTLE;
 use crate::host::disk_fill::Fullest;
 use crate::host::entropy;
 use crate::host::login::Authenticator;
@@ -74,6 +75,7 @@ pub fn options(
     let memory = GlobalMaxSize::of(settings);
     options.start_lines = memory.lines();
     options.backlog_limit = memory.backlog_limit();
+    options.frugal = memory.bytes.is_some_and(|bytes| bytes < LITTLE);
     options.disk_scan_period = settings.limits.disk_scan_period;
     if settings.limits.min_disk_free.is_some() {
         options.fullest_disk = Fullest::LeastFree;

@@ -53,6 +53,8 @@ pub struct BrokerOptions {
     pub workers: usize,
     /// Bytes the node may hold unwritten before sockets are no longer read.
     pub backlog_limit: u64,
+    /// Whether there is little memory: it is given back to the system rather than kept for the next need.
+    pub frugal: bool,
     /// How long clients may take to leave once the broker stops, before they are cut off.
     pub stop_grace: Duration,
     /// How long an orderly stop may take before the process ends anyway.
@@ -79,6 +81,7 @@ impl BrokerOptions {
             login: LoginOptions::new(authenticator),
             workers: thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 16)),
             backlog_limit: 64 << 20,
+            frugal: false,
             stop_grace: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(30),
         }

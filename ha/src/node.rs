@@ -106,10 +106,9 @@ impl Node {
         }
     }
 
-    /// Bytes not yet stored, in the journal or in pages: a host stops reading from clients while they are too many.
+    /// Bytes not yet stored: a host stops reading from clients while they are too many.
     pub fn backlog(&self) -> u64 {
-        let beside = self.engine.large_backlog() + self.engine.pages_under_way();
-        self.storage.backlog() + beside
+        self.storage.backlog() + self.engine.large_backlog()
     }
 
     /// The engine, to look at.

@@ -187,13 +187,10 @@ impl Page {
         if index < self.in_file {
             return;
         }
-        match self
-            .unwritten
-            .iter_mut()
-            .rev()
-            .find(|kept| kept.index == index)
-        {
-            Some(kept) => {
+        // Messages of one unit come those of the log first, whatever their places.
+        let at = self.unwritten.partition_point(|kept| kept.index < index);
+        match self.unwritten.get_mut(at) {
+            Some(kept) if kept.index == index => {
                 let known = &mut kept.record.routes;
                 for route in routes {
                     if known.iter().all(|other| other.queue != route.queue) {
@@ -201,14 +198,14 @@ impl Page {
                     }
                 }
             }
-            None => {
+            _ => {
                 self.bytes += message.size();
                 self.unwritten_bytes += message.size();
                 let record = MessageRecord {
                     message: message.clone(),
                     routes: routes.iter().copied().collect(),
                 };
-                self.unwritten.push_back(Unwritten { index, record });
+                self.unwritten.insert(at, Unwritten { index, record });
             }
         }
     }
@@ -352,21 +349,21 @@ impl Pages {
         live.dead(Key::OpenPage(record.id));
         let page = self.page(record.id, record.address);
         let (left, bytes) = (page.total_left(), page.bytes);
-        let before: Vec<LargeId> = page.large().collect();
+        let bodies: Vec<LargeId> = page.large().collect();
         let unwritten = match page.stage {
             Stage::Sealing | Stage::Sealed => page.stand(record),
             Stage::Open | Stage::Closed => page.restore(record),
         };
-        let after: Vec<LargeId> = page.large().collect();
         let (left_now, bytes_now) = (page.total_left(), page.bytes);
+        let bodies_now: Vec<LargeId> = page.large().collect();
+        bodies_now
+            .into_iter()
+            .for_each(|body| self.large.acquire(body));
+        bodies.into_iter().for_each(|body| self.large.release(body));
         self.unwritten_bytes -= unwritten;
         if let Some(of) = self.by_address.get_mut(&record.address) {
             of.left = of.left + left_now - left;
             of.bytes = of.bytes + bytes_now - bytes;
-        }
-        if after != before {
-            after.into_iter().for_each(|body| self.large.acquire(body));
-            before.into_iter().for_each(|body| self.large.release(body));
         }
         self.drop_if_done(record.id, live);
     }

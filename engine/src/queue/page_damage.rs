@@ -19,18 +19,6 @@ impl Engine {
         what: Option<String>,
         turn: &mut Turn<'_>,
     ) {
-        eprintln!(
-            "LOSE {page_id} q{id} {lost:?} in_file {:?}",
-            self.state.pages.get(page_id).map(|p| (
-                p.in_file,
-                p.messages,
-                p.written,
-                p.visible(),
-                p.stage,
-                p.pieces.clone(),
-                p.share(id).cloned()
-            ))
-        );
         let Some(page) = self.state.pages.get_mut(page_id) else {
             return;
         };
@@ -85,8 +73,8 @@ impl Engine {
         why: &str,
         turn: &mut Turn<'_>,
     ) {
-        let readers = self.page_work.reads.remove(&(page_id, offset));
-        for (id, purpose) in readers.unwrap_or_default() {
+        let read = self.page_work.reads.remove(&(page_id, offset));
+        for (id, purpose) in read.unwrap_or_default().readers {
             let place = self.end_read(id, purpose);
             self.page_work.wanting.insert(id);
             let Some(page) = self.state.pages.get(page_id) else {

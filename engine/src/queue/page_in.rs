@@ -82,6 +82,13 @@ impl Engine {
             queue.cursor.behind.insert(place.page, u64::MAX);
             queue.cursor.due = place;
         }
+        if purpose == Purpose::Search
+            && let Some(queue) = self.state.queues.get_mut(id)
+            && let Some(least) = queue.searched_least()
+        {
+            let from = least.max(queue.cursor.next);
+            queue.look_on(from, place);
+        }
         let page = self.state.pages.get(place.page);
         if page.is_some_and(|page| place.index >= page.in_file) {
             self.read_from_memory(id, purpose, place, turn);
@@ -252,12 +259,12 @@ impl Engine {
             Purpose::Due => queue.cursor.due = place,
         }
         let length = room.max(queue.cursor.at_least);
-        self.page_work
-            .reads
-            .entry(key)
-            .or_default()
-            .push((id, purpose));
+        let page = self.state.pages.get(place.page);
+        let written = page.map_or(0, |page| page.written);
+        let read = self.page_work.reads.entry(key).or_default();
+        read.readers.push((id, purpose));
         if !asked {
+            read.until = written.min(place.offset + length);
             turn.storage.ask(Request::Page(PageRequest::Read {
                 page: place.page,
                 offset: place.offset,
@@ -274,9 +281,11 @@ impl Engine {
         bytes: &Bytes,
         turn: &mut Turn<'_>,
     ) {
-        let readers = self.page_work.reads.remove(&(page, offset));
-        for (id, purpose) in readers.unwrap_or_default() {
-            self.read_chunk(id, purpose, (page, offset), bytes, turn);
+        let read = self.page_work.reads.remove(&(page, offset));
+        let read = read.unwrap_or_default();
+        let cut_short = offset + (bytes.len() as u64) < read.until;
+        for (id, purpose) in read.readers {
+            self.read_chunk(id, purpose, (page, offset, cut_short), bytes, turn);
         }
         self.page_work.wanting.append(&mut self.page_work.waiting);
     }
@@ -285,11 +294,11 @@ impl Engine {
         &mut self,
         id: QueueId,
         purpose: Purpose,
-        chunk: (PageId, u64),
+        chunk: (PageId, u64, bool),
         bytes: &Bytes,
         turn: &mut Turn<'_>,
     ) {
-        let (page_id, offset) = chunk;
+        let (page_id, offset, cut_short) = chunk;
         let Some(from) = self.end_read(id, purpose) else {
             return;
         };
@@ -302,7 +311,7 @@ impl Engine {
         else {
             return;
         };
-        let last = offset + bytes.len() as u64 >= page.written;
+        let last = cut_short || offset + bytes.len() as u64 >= page.written;
         let end = page.in_file.min(page.visible());
         let look = Look {
             queue: id,
