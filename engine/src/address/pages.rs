@@ -72,8 +72,8 @@ pub struct Page {
     durable: IndexSet,
     shares: SmallVec<[(QueueId, Share); 1]>,
     large: BTreeMap<u32, LargeId>,
-    /// Messages that may not be seen before what their sender caused is durable, oldest first.
-    pub held: VecDeque<u32>,
+    /// Messages that may not be seen before what their sender caused is durable; nor may what stands behind them.
+    pub held: BTreeSet<u32>,
 }
 
 impl Page {
@@ -95,13 +95,13 @@ impl Page {
             durable: IndexSet::default(),
             shares: SmallVec::new(),
             large: BTreeMap::new(),
-            held: VecDeque::new(),
+            held: BTreeSet::new(),
         }
     }
 
     /// Messages before this one may be seen.
     pub fn visible(&self) -> u32 {
-        self.held.front().copied().unwrap_or(self.messages)
+        self.held.first().copied().unwrap_or(self.messages)
     }
 
     /// Where in the file the message begins, or one before it.

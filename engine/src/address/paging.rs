@@ -118,19 +118,19 @@ impl Engine {
         let Some(page) = self.state.pages.get_mut(place.page) else {
             return;
         };
-        if !visible || !page.held.is_empty() {
-            page.held.push_back(place.index);
+        if !visible {
+            page.held.insert(place.index);
         }
         if visible {
             self.want_page(place.page);
         }
     }
 
-    /// The oldest message of a page that waited may be seen.
-    pub(crate) fn show_in_page(&mut self, id: PageId) {
-        if let Some(page) = self.state.pages.get_mut(id) {
-            page.held.pop_front();
-            self.want_page(id);
+    /// A message of a page that waited may be seen.
+    pub(crate) fn show_in_page(&mut self, place: PagePlace) {
+        if let Some(page) = self.state.pages.get_mut(place.page) {
+            page.held.remove(&place.index);
+            self.want_page(place.page);
         }
     }
 
