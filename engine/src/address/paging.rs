@@ -329,6 +329,7 @@ impl Engine {
                 for queue in address.queues.clone() {
                     if let Some(queue) = self.state.queues.get_mut(queue) {
                         queue.cursor.behind.remove(&id);
+                        queue.cursor.crowded.remove(&id);
                     }
                     // It may have been the last one that something waited for.
                     self.page_work.wanting.insert(queue);

@@ -52,6 +52,8 @@ pub struct PageCursor {
     pub in_memory: Ledger,
     /// Pages in which messages were left behind, with the earliest time at which one of them is due, ms since 1970.
     pub behind: BTreeMap<PageId, u64>,
+    /// Pages in which messages are due that found no room.
+    pub crowded: BTreeSet<PageId>,
     /// Messages that came after those in the pages and yet were not paged (before a restart): held until then.
     pub after: BTreeSet<MessageId>,
     /// The next read has to be so long to show a whole message.

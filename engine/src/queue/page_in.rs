@@ -80,6 +80,7 @@ impl Engine {
         {
             // When it is due next is found out by looking.
             queue.cursor.behind.insert(place.page, u64::MAX);
+            queue.cursor.crowded.remove(&place.page);
             queue.cursor.due = place;
         }
         if purpose == Purpose::Search
@@ -109,7 +110,9 @@ impl Engine {
                 return Some((Purpose::Due, due));
             }
         }
-        if let Some(page) = cursor.due_page(wall) {
+        let crowded = cursor.crowded.first().copied();
+        let crowded = crowded.filter(|_| self.has_room(id, 1));
+        if let Some(page) = cursor.due_page(wall).or(crowded) {
             let place = Place {
                 page,
                 ..Place::default()
