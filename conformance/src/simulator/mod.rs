@@ -18,6 +18,7 @@ pub mod client;
 pub mod clock;
 pub mod counters;
 pub mod disk;
+pub mod limits;
 pub mod model;
 pub mod network;
 pub mod node;

@@ -21,6 +21,7 @@ use hind_ha::effect::{Door, Effects};
 use hind_ha::input::{DiskUsage, Input, Operation};
 use hind_ha::{Node, Seed};
 
+use super::limits::Limits;
 use super::network::LinkId;
 use super::settings;
 
@@ -76,9 +77,9 @@ pub struct Process {
 
 impl Process {
     /// A process that has not started. `events_first`: it answers clients before it asks the disk, within a turn.
-    pub fn new(seed: u128, events_first: bool) -> Self {
+    pub fn new(seed: u128, events_first: bool, limits: Option<&Limits>) -> Self {
         Self {
-            node: Node::new(settings::node(), Seed(seed)),
+            node: Node::new(settings::node(limits), Seed(seed)),
             sockets: BTreeMap::new(),
             options: Arc::new(settings::stomp()),
             effects: Effects::default(),

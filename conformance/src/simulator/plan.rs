@@ -41,8 +41,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a run.
-    pub fn new(random: &mut Random) -> Self {
+    /// The plan of a run; with faults of pages if there are `pages`.
+    pub fn new(random: &mut Random, pages: bool) -> Self {
         let operations = random.between(OPERATIONS, OPERATIONS + 400);
         let mut mishaps = Vec::new();
         let mut add = |times: u64, mishap: Mishap, random: &mut Random| {
@@ -65,6 +65,13 @@ impl Plan {
         ] {
             let times = random.between(low, high);
             add(times, mishap, random);
+        }
+        if pages {
+            for _ in 0..random.below(3) {
+                let fault = random.pick(&Fault::OF_PAGES);
+                let at = random.between(50, operations - 50);
+                mishaps.push((at, Mishap::Disk(fault)));
+            }
         }
         mishaps.sort_by_key(|(at, _)| *at);
         Self {

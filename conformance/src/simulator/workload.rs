@@ -3,7 +3,9 @@
 
 use super::client::{Client, Scene};
 use super::clock;
+use super::limits::{Limits, PRESSED};
 use super::model::{AckMode, Kind, Place, PlaceId, QUEUES, RETRIED, Sending, Shade, TOPIC_NAMES};
+use super::settings::LARGE_FROM;
 
 /// One thing a client may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,7 +94,10 @@ fn send(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     let wall = clock::wall(scene.now);
     let transaction = client.transaction.filter(|_| random.chance(60));
     let persistent = random.chance(80);
-    let place = (!random.chance(15)).then(|| PlaceId(random.index(QUEUES.len())));
+    let mut place = (!random.chance(15)).then(|| PlaceId(random.index(QUEUES.len())));
+    if place == Some(PRESSED) && waits(scene.model.limits.as_ref()) && !is_producer(client) {
+        place = Some(CALM);
+    }
     let may_retry = place == Some(RETRIED) && persistent && transaction.is_none();
     let sending = Sending {
         place,
@@ -118,6 +123,16 @@ fn send(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     client.send(sending, receipt, scene)
 }
 
+/// Whether whoever sends to the pressed queue may have to wait until somebody else consumes from it.
+fn waits(limits: Option<&Limits>) -> bool {
+    limits.is_some_and(Limits::blocks)
+}
+
+/// One of those who send to that queue; the others consume from it.
+fn is_producer(client: &Client) -> bool {
+    client.number.is_multiple_of(2)
+}
+
 fn count_kinds(sending: &Sending, scene: &mut Scene<'_>) {
     for (asked, counter) in [
         (sending.persistent, "send.persistent"),
@@ -127,6 +142,7 @@ fn count_kinds(sending: &Sending, scene: &mut Scene<'_>) {
         (sending.duplicate_id, "send.duplicate_id"),
         (sending.transaction.is_some(), "send.in_transaction"),
         (sending.place.is_none(), "send.to_topic"),
+        (sending.size as u64 >= LARGE_FROM, "send.large"),
     ] {
         if asked {
             scene.counters.hit(counter);
@@ -171,7 +187,10 @@ fn subscribe(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
         .pick(&[AckMode::Client, AckMode::Individual, AckMode::Individual]);
     match scene.random.below(10) {
         0..6 => {
-            let queue = PlaceId(scene.random.index(QUEUES.len()));
+            let mut queue = PlaceId(scene.random.index(QUEUES.len()));
+            if queue == PRESSED && waits(scene.model.limits.as_ref()) && is_producer(client) {
+                queue = CALM;
+            }
             let mode = if queue == AUTO { AckMode::Auto } else { mode };
             let selector = scene
                 .random

@@ -352,14 +352,22 @@ impl Pages {
         live.dead(Key::OpenPage(record.id));
         let page = self.page(record.id, record.address);
         let (left, bytes) = (page.total_left(), page.bytes);
-        let (unwritten, bodies) = page.stand(record);
+        let before: Vec<LargeId> = page.large().collect();
+        let unwritten = match page.stage {
+            Stage::Sealing | Stage::Sealed => page.stand(record),
+            Stage::Open | Stage::Closed => page.restore(record),
+        };
+        let after: Vec<LargeId> = page.large().collect();
         let (left_now, bytes_now) = (page.total_left(), page.bytes);
         self.unwritten_bytes -= unwritten;
         if let Some(of) = self.by_address.get_mut(&record.address) {
             of.left = of.left + left_now - left;
             of.bytes = of.bytes + bytes_now - bytes;
         }
-        bodies.into_iter().for_each(|body| self.large.acquire(body));
+        if after != before {
+            after.into_iter().for_each(|body| self.large.acquire(body));
+            before.into_iter().for_each(|body| self.large.release(body));
+        }
         self.drop_if_done(record.id, live);
     }
 
@@ -531,17 +539,25 @@ impl Page {
             .sum()
     }
 
-    /// The file has everything. How many bytes that waited to be written this makes needless, and which large bodies
-    /// were not known of.
-    ///
-    /// While the log is read, only the last of the messages may be known: the segments in which the first stood could go
-    /// when the page stood on the disk. Then the record is all there is about those.
-    fn stand(&mut self, record: &PageRecord) -> (u64, Vec<LargeId>) {
+    /// The file has everything. How many bytes that waited to be written this makes needless (after a restart).
+    fn stand(&mut self, record: &PageRecord) -> u64 {
         if self.stage == Stage::Sealed {
-            return (0, Vec::new());
+            return 0;
         }
         self.stage = Stage::Sealed;
         self.unwritten.clear();
+        self.in_file = record.messages;
+        self.written = record.size;
+        self.messages = record.messages;
+        std::mem::take(&mut self.unwritten_bytes)
+    }
+
+    /// The log is read: the page is what its record says. It may be known already, but not as a whole, because the log
+    /// has forgotten some of its messages since the record was written. How many bytes that waited to be written this
+    /// makes needless.
+    fn restore(&mut self, record: &PageRecord) -> u64 {
+        self.unwritten.clear();
+        self.stage = Stage::Sealed;
         self.messages = record.messages;
         self.in_file = record.messages;
         self.first = record.first;
@@ -549,29 +565,15 @@ impl Page {
         self.bytes = record.size;
         self.written = record.size;
         self.durable = record.durable.clone();
-        for (queue, of_record) in &record.shares {
-            let share = self.share_mut(*queue);
-            of_record.pending.iter().for_each(|index| {
-                share.pending.insert(index);
-            });
-            share.marks.extend(&of_record.marks);
-        }
-        let bodies = self.learn_bodies(record);
-        (std::mem::take(&mut self.unwritten_bytes), bodies)
-    }
-
-    /// Large bodies of messages that are left, and that only the record knows of.
-    fn learn_bodies(&mut self, record: &PageRecord) -> Vec<LargeId> {
-        let mut learnt = Vec::new();
-        for (index, body) in &record.large {
-            let mut shares = self.shares.iter();
-            let pending = shares.any(|(_, share)| share.pending.contains(*index));
-            if pending && !self.large.contains_key(index) {
-                self.large.insert(*index, *body);
-                learnt.push(*body);
-            }
-        }
-        learnt
+        self.shares = record.shares.iter().cloned().collect();
+        self.large = record.large.clone();
+        let pending = |index| {
+            self.shares
+                .iter()
+                .any(|(_, share)| share.pending.contains(index))
+        };
+        self.large.retain(|index, _| pending(*index));
+        std::mem::take(&mut self.unwritten_bytes)
     }
 
     /// The large body of a message, if no queue needs the message any more.

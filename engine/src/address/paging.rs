@@ -37,6 +37,15 @@ const UNSEALED: u64 = 32 * 1024 * 1024;
 /// With so much given to the disk and not yet written, those who send to addresses that page wait for it.
 const UNDER_WAY: u64 = 16 * 1024 * 1024;
 
+/// A part of a page that is being read.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// For whom.
+    pub readers: Vec<(QueueId, Purpose)>,
+    /// How many bytes have to come, unless the file has been cut.
+    pub there: u64,
+}
+
 /// What has to be done about pages, and what the disk is doing.
 #[derive(Debug, Default)]
 pub(crate) struct PageWork {
@@ -55,7 +64,7 @@ pub(crate) struct PageWork {
     /// Addresses whose senders wait for the disk.
     pressing: BTreeSet<Arc<str>>,
     /// Reads under way, and for whom.
-    pub reads: BTreeMap<(PageId, u64), Vec<(QueueId, Purpose)>>,
+    pub reads: BTreeMap<(PageId, u64), Reading>,
     /// Queues that want to read and have to wait for others.
     pub waiting: BTreeSet<QueueId>,
     /// Queues that may want something from their pages.
@@ -249,7 +258,7 @@ impl Engine {
 
     /// Closes the largest open pages while too much is known to the log only.
     fn bound_unsealed(&mut self, turn: &mut Turn<'_>) {
-        let limit = self.share_of_memory(4, UNSEALED);
+        let limit = self.share_of_memory(8, UNSEALED);
         if self.page_work.open <= limit {
             return;
         }

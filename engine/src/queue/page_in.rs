@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::page_cursor::{Place, Purpose};
 use crate::address::pages::Page;
+use crate::address::paging::Reading;
 use crate::engine::{Engine, Turn, Unit};
 use crate::id::{MessageId, PageId, QueueId};
 use crate::storage::page::Entries;
@@ -252,12 +253,12 @@ impl Engine {
             Purpose::Due => queue.cursor.due = place,
         }
         let length = room.max(queue.cursor.at_least);
-        self.page_work
-            .reads
-            .entry(key)
-            .or_default()
-            .push((id, purpose));
+        let page = self.state.pages.get(place.page);
+        let left = page.map_or(0, |page| page.written.saturating_sub(place.offset));
+        let reading = self.page_work.reads.entry(key).or_default();
+        reading.readers.push((id, purpose));
         if !asked {
+            reading.there = left.min(length);
             turn.storage.ask(Request::Page(PageRequest::Read {
                 page: place.page,
                 offset: place.offset,
@@ -275,8 +276,11 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) {
         let readers = self.page_work.reads.remove(&(page, offset));
-        for (id, purpose) in readers.unwrap_or_default() {
-            self.read_chunk(id, purpose, (page, offset), bytes, turn);
+        let Reading { readers, there } = readers.unwrap_or_default();
+        // Somebody else has cut the file: there is no more of it.
+        let cut = (bytes.len() as u64) < there;
+        for (id, purpose) in readers {
+            self.read_chunk(id, purpose, (page, offset, cut), bytes, turn);
         }
         self.page_work.wanting.append(&mut self.page_work.waiting);
     }
@@ -285,11 +289,11 @@ impl Engine {
         &mut self,
         id: QueueId,
         purpose: Purpose,
-        chunk: (PageId, u64),
+        chunk: (PageId, u64, bool),
         bytes: &Bytes,
         turn: &mut Turn<'_>,
     ) {
-        let (page_id, offset) = chunk;
+        let (page_id, offset, cut) = chunk;
         let Some(from) = self.end_read(id, purpose) else {
             return;
         };
@@ -302,7 +306,7 @@ impl Engine {
         else {
             return;
         };
-        let last = offset + bytes.len() as u64 >= page.written;
+        let last = cut || offset + bytes.len() as u64 >= page.written;
         let end = page.in_file.min(page.visible());
         let look = Look {
             queue: id,
@@ -311,7 +315,7 @@ impl Engine {
             wall: turn.now.wall,
         };
         let mut entries = Entries::new(page_id, offset, bytes, last);
-        let (found, mut missing, mut index) = self.look_through(look, &mut entries);
+        let (found, mut missing, mut index, unseen) = self.look_through(look, &mut entries);
         if last {
             missing.extend(index..end);
             index = index.max(end);
@@ -326,7 +330,7 @@ impl Engine {
         let end = Place {
             page: page_id,
             index,
-            offset: resume.offset,
+            offset: unseen.unwrap_or(resume.offset),
         };
         let to = self.take_in(look, found, turn).unwrap_or(end);
         missing.retain(|index| *index < to.index);
@@ -334,15 +338,25 @@ impl Engine {
         self.advance(look, to);
     }
 
-    /// Decodes what a chunk has for a queue; which messages are missing in it, and which one comes next.
-    fn look_through(&self, look: Look, entries: &mut Entries<'_>) -> (Vec<Found>, Vec<u32>, u32) {
+    /// Decodes what a chunk has for a queue; which messages are missing in it, which one comes next, and where the first
+    /// one is that may not be seen yet.
+    fn look_through(
+        &self,
+        look: Look,
+        entries: &mut Entries<'_>,
+    ) -> (Vec<Found>, Vec<u32>, u32, Option<u64>) {
         let (mut found, mut missing, mut next) = (Vec::new(), Vec::new(), look.from.index);
+        let mut unseen = None;
         let page = self.state.pages.get(look.from.page);
         let share = page.and_then(|page| page.share(look.queue));
         let visible = page.map_or(0, Page::visible);
         let mut addresses = LastAddress::default();
         for entry in entries {
-            if entry.index < look.from.index || entry.index >= visible {
+            if entry.index < look.from.index {
+                continue;
+            }
+            if entry.index >= visible {
+                unseen = unseen.or(Some(entry.offset));
                 continue;
             }
             missing.extend(next..entry.index);
@@ -360,7 +374,7 @@ impl Engine {
                 None => missing.push(entry.index),
             }
         }
-        (found, missing, next)
+        (found, missing, next, unseen)
     }
 
     /// The read under way for the queue has ended; where it was meant to begin.

@@ -10,16 +10,17 @@ use hind_ha::Node;
 
 use super::Violation;
 use crate::simulator::disk::Disk;
+use crate::simulator::limits::Limits;
 use crate::simulator::settings;
 
 /// What is live is what the log says, and the log says the same twice.
 ///
 /// # Errors
 /// It does not.
-pub fn live_is_log(live: &Node, disk: &mut Disk) -> Result<(), Violation> {
+pub fn live_is_log(live: &Node, disk: &mut Disk, limits: Option<&Limits>) -> Result<(), Violation> {
     let live = live.engine().state();
     for times in [1, 2] {
-        let folded = fold(disk, times)?;
+        let folded = fold(disk, times, limits)?;
         if folded.state().durable_digest() != live.durable_digest() {
             let difference = difference(live, folded.state());
             let what = format!("with every record applied {times}×, {difference}");
@@ -50,7 +51,7 @@ fn lines(state: &State) -> Vec<String> {
         lines.push(format!("{:?}", queue.record));
         let name = &queue.record.name;
         for (id, entry) in queue.sorted() {
-            if queue.logs(&entry.message) {
+            if entry.paged.is_none() && queue.logs(&entry.message) {
                 let (attempts, scheduled) = (entry.attempts, entry.scheduled);
                 lines.push(format!(
                     "{name} {id} attempts {attempts} scheduled {scheduled}"
@@ -58,6 +59,7 @@ fn lines(state: &State) -> Vec<String> {
             }
         }
     }
+    lines.extend(state.page_lines());
     for (address, age, id) in state.duplicates.iter() {
         lines.push(format!("{address} {age} {id:?}"));
     }
@@ -65,21 +67,21 @@ fn lines(state: &State) -> Vec<String> {
 }
 
 /// What the log on this disk says, with each record applied so many `times` in a row.
-fn fold(disk: &mut Disk, times: u32) -> Result<Engine, Violation> {
-    let mut engine = Engine::new(settings::node().engine, 0);
+fn fold(disk: &mut Disk, times: u32, limits: Option<&Limits>) -> Result<Engine, Violation> {
+    let mut engine = Engine::new(settings::node(limits).engine, 0);
     let mut replay = Replay::new(disk.files().map(|(segment, _)| segment).collect());
     while let Some(segment) = replay.next_segment() {
         for completion in disk.serve(Request::ReadSegment(segment)) {
-            let Completion::Segment(segment, bytes) = completion else {
+            let Completion::Segment(segment, content) = completion else {
                 continue;
             };
-            let read = replay.segment(segment, &bytes, &mut |live, _, record| {
+            let read = replay.segment(segment, content, &mut |live, _, record| {
                 (0..times).for_each(|_| engine.replay(&record, live));
             });
             read.map_err(|damage| Violation::new("fold", damage.to_string()))?;
         }
     }
-    let mut storage = Storage::new(settings::node().journal);
+    let mut storage = Storage::new(settings::node(limits).journal);
     let finished = replay.finish(&mut storage);
     finished.map_err(|damage| Violation::new("fold", damage.to_string()))?;
     engine.replayed(storage.live());

@@ -35,7 +35,7 @@ pub fn is_missing(model: &Model, uid: Uid, copy: &Copy) -> bool {
 /// Whether nothing is promised any more of what was on the place.
 pub fn is_excused(model: &Model, uid: Uid, copy: &Copy) -> bool {
     let place = &model.places[copy.place.0];
-    place.deleted || uid.0 < place.lost_below
+    place.deleted || uid.0 < place.lost_below || copy.damaged
 }
 
 /// How many copies this check has something to say about.

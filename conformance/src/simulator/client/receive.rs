@@ -4,7 +4,8 @@
 use super::frame::{Frame, Version};
 use super::{Client, Expected, Scene, Stage};
 use crate::simulator::check::Violation;
-use crate::simulator::model::{AckMode, Message, Uid};
+use crate::simulator::limits::PRESSED;
+use crate::simulator::model::{AckMode, Message, QUEUES, TOPIC, Uid};
 
 impl Client {
     /// Bytes have arrived.
@@ -98,10 +99,29 @@ impl Client {
             // A durable subscription is not deleted while a client that vanished still counts as consuming from it.
             return Ok(());
         }
+        if message.contains("AMQ229102") && self.is_refused(frame, message, scene) {
+            scene.counters.hit("event.refused_full");
+            return Ok(());
+        }
         let body = String::from_utf8_lossy(&frame.body);
         Err(broken(format!(
             "refused without a reason: {message} {body}"
         )))
+    }
+
+    /// Whether what was refused because its address is full was sent to one that may refuse it. If the answer says which
+    /// message it was, that one must never be seen.
+    fn is_refused(&mut self, frame: &Frame, message: &str, scene: &mut Scene<'_>) -> bool {
+        let refused = frame.header("receipt-id").unwrap_or_default();
+        if let Some(Expected::Sent(uid)) = self.expected.get(refused) {
+            let uid = *uid;
+            self.expected.remove(refused);
+            scene.model.refused(uid);
+        }
+        let pressed = message.contains(QUEUES[PRESSED.0]);
+        let place = pressed.then_some(PRESSED);
+        let limits = scene.model.limits.as_ref();
+        limits.is_some_and(|limits| limits.refuses(place)) && (pressed || message.contains(TOPIC))
     }
 
     fn message(&mut self, frame: &Frame, scene: &mut Scene<'_>) -> Result<(), Violation> {

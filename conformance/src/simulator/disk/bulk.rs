@@ -52,6 +52,8 @@ pub struct Bulk {
     /// The first request of the node that breaks its side of the contract, if there was one.
     pub(super) breach: Option<String>,
     damage: Vec<Damage>,
+    /// What was in pages before they were damaged, until somebody asks.
+    before_damage: Vec<(PageId, Vec<u8>)>,
     random: Random,
 }
 
@@ -59,6 +61,8 @@ pub struct Bulk {
 struct Entry {
     file: File,
     sealed: bool,
+    /// Sealed by the process that runs: another one, whose log does not say so, begins the file anew.
+    finished: bool,
     aside: bool,
 }
 
@@ -103,6 +107,7 @@ impl Bulk {
             failed: false,
             breach: None,
             damage: Vec::new(),
+            before_damage: Vec::new(),
             random,
         }
     }
@@ -225,6 +230,11 @@ impl Bulk {
         &self.damage
     }
 
+    /// What was in the pages that have been damaged since this was last asked.
+    pub fn take_before_damage(&mut self) -> Vec<(PageId, Vec<u8>)> {
+        std::mem::take(&mut self.before_damage)
+    }
+
     /// The process is gone, with [`Crash::PowerLoss`] the page cache too.
     pub(super) fn crash(&mut self, crash: Crash) -> Losses {
         if let Some(operation) = self.operation.take() {
@@ -232,6 +242,9 @@ impl Bulk {
         }
         self.queue.clear();
         self.failed = false;
+        for entry in self.files.values_mut() {
+            entry.finished = false;
+        }
         match crash {
             Crash::Kill => Losses::default(),
             Crash::PowerLoss => self.lose_power(),
@@ -271,7 +284,7 @@ impl Bulk {
         let Some(entry) = self.files.get_mut(&name) else {
             return Err(format!("the first write of {name:?} is not at its start"));
         };
-        if entry.sealed {
+        if entry.finished {
             self.breach
                 .get_or_insert_with(|| format!("{name:?} is sealed and written to"));
         }
@@ -288,10 +301,11 @@ impl Bulk {
         let fresh = Entry {
             file: File::new(Vec::new()),
             sealed: false,
+            finished: false,
             aside: false,
         };
         match self.files.insert(name, fresh) {
-            Some(old) if old.sealed => {
+            Some(old) if old.finished => {
                 self.breach
                     .get_or_insert_with(|| format!("{name:?} is sealed and begun anew"));
             }
@@ -318,6 +332,7 @@ impl Bulk {
         };
         entry.file.sync();
         entry.sealed = true;
+        entry.finished = true;
         self.changes
             .retain(|change| change.folder() != name.folder());
         Ok(match name {
@@ -394,6 +409,7 @@ impl Bulk {
     fn damage_page(&mut self, page: PageId, offset: u64, length: u32, fault: Fault) -> bool {
         let entry = self.files.get_mut(&Name::Page(page));
         let entry = entry.expect("nothing has been carried out since the fault was chosen");
+        self.before_damage.push((page, entry.file.read()));
         let end = entry.file.len().min(offset + u64::from(length));
         let mut at = offset + self.random.below(end - offset);
         match fault {

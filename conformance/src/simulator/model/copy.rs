@@ -22,6 +22,8 @@ pub struct Copy {
     pub failed_epoch: Option<u32>,
     /// How often it has failed since that crash.
     pub failures_in_epoch: u32,
+    /// A page it may have been in was damaged.
+    pub damaged: bool,
     /// How it left the place other than by an acknowledgement.
     pub end: Option<End>,
 }
@@ -60,6 +62,7 @@ impl Copy {
             failures: 0,
             failed_epoch: None,
             failures_in_epoch: 0,
+            damaged: false,
             end: None,
         }
     }

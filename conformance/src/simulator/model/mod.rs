@@ -20,6 +20,7 @@ pub use transaction::{Stage, Transaction, TransactionNumber};
 use std::collections::BTreeSet;
 
 use super::check::{self, Violation};
+use super::limits::Limits;
 use subscription::Connection;
 
 /// Queues every run uses. Of the last one clients consume with `ack:auto`, so a cut may lose what was under way to them.
@@ -52,6 +53,8 @@ pub struct Model {
     pub subscriptions: Vec<Subscription>,
     /// By [`TransactionNumber`].
     pub transactions: Vec<Transaction>,
+    /// What the broker may forget or refuse.
+    pub limits: Option<Limits>,
     connections: Vec<Connection>,
     /// How often the broker has crashed or stopped.
     pub crashes: u32,
@@ -66,12 +69,13 @@ pub struct Model {
 
 impl Model {
     /// A model of a broker that has only the queues.
-    pub fn new() -> Self {
+    pub fn new(limits: Option<Limits>) -> Self {
         Self {
             places: QUEUES
                 .iter()
                 .map(|name| Place::new((*name).to_owned(), name, Kind::Queue))
                 .collect(),
+            limits,
             ..Self::default()
         }
     }
@@ -399,6 +403,15 @@ impl Model {
         &mut copies[at]
     }
 
+    /// A page of this address was damaged that held this message: it may be lost there. What waits among dead letters or
+    /// expired messages came from anywhere.
+    pub fn damaged(&mut self, uid: Uid, address: &str) {
+        let given_up = [DEAD_LETTERS, EXPIRED].contains(&address);
+        for copy in &mut self.messages[uid.0].copies {
+            copy.damaged |= given_up || self.places[copy.place.0].address == address;
+        }
+    }
+
     /// How many messages nobody has acknowledged yet, about: counted anew with every 32nd question.
     pub fn backlog(&mut self) -> usize {
         self.backlog_asked += 1;
@@ -417,11 +430,13 @@ impl Model {
     }
 
     fn destinations(&self, place: Option<PlaceId>) -> Vec<Copy> {
+        let limits = self.limits.as_ref();
+        let required = !limits.is_some_and(|limits| limits.forgets(place));
         match place {
-            Some(queue) => vec![Copy::new(queue, true)],
+            Some(queue) => vec![Copy::new(queue, required)],
             None => (0..self.places.len())
                 .filter(|place| self.places[*place].is_subscribed())
-                .map(|place| Copy::new(PlaceId(place), true))
+                .map(|place| Copy::new(PlaceId(place), required))
                 .collect(),
         }
     }

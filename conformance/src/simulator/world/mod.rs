@@ -6,6 +6,7 @@
 //! and how it ends, in `mishap.rs` what goes wrong, in `story.rs` a run from its beginning to its end.
 
 mod mishap;
+mod pages;
 mod process;
 mod story;
 
@@ -22,6 +23,7 @@ use super::client::{Client, Scene, Stage};
 use super::clock;
 use super::counters::Counters;
 use super::disk::{Crash, Disk};
+use super::limits::Limits;
 use super::model::Model;
 use super::network::{Direction, Link, LinkId};
 use super::node::Process;
@@ -84,6 +86,7 @@ struct World {
     random: Random,
     plan: Plan,
     phase: Phase,
+    limits: Option<Limits>,
     /// Client operations so far.
     operations: u64,
     clients: Vec<Client>,
@@ -120,13 +123,15 @@ impl World {
         let mut random = Random::new(options.seed);
         let mut disk = Disk::new(super::settings::SEGMENT, random.fork());
         disk.planted = options.planted;
-        let plan = Plan::new(&mut random);
+        let limits = Limits::of(options.seed).filter(|_| !options.unlimited);
+        let plan = Plan::new(&mut random, limits.is_some());
         Self {
             now: 0,
             sequence: 0,
             events: BTreeMap::new(),
             plan,
             phase: Phase::Work,
+            limits: limits.clone(),
             operations: 0,
             clients: (0..=CLIENTS).map(Client::new).collect(),
             links: BTreeMap::new(),
@@ -143,7 +148,7 @@ impl World {
             flipped: None,
             fold_due: false,
             disk,
-            model: Model::new(),
+            model: Model::new(limits),
             counters: Counters::default(),
             trace: Trace::new(options.print, options.keep),
             random,

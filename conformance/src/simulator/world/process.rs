@@ -37,7 +37,7 @@ impl World {
             format_args!("starts as {incarnation}"),
         );
         let seed = u128::from(self.random.number()) << 64 | u128::from(self.random.number());
-        let mut process = Process::new(seed, self.random.chance(50));
+        let mut process = Process::new(seed, self.random.chance(50), self.limits.as_ref());
         process.start(clocks(self));
         self.process = Some(process);
         self.ending = false;
@@ -159,6 +159,7 @@ impl World {
             return Ok(());
         }
         let completions = finish(&mut self.disk);
+        self.account_for_damage();
         if let Some(breach) = self.disk.breach.take() {
             return Err(Violation::new("disk", breach));
         }
@@ -219,7 +220,10 @@ impl World {
 
     fn deed(&mut self, deed: Deed) -> Result<(), Violation> {
         match deed {
-            Deed::Disk(request) => self.disk.submit(request),
+            Deed::Disk(request) => {
+                self.trace_page(&request);
+                self.disk.submit(request);
+            }
             Deed::Bytes(link, bytes) => self.carry(link, Direction::Down, bytes),
             Deed::Close(link, orderly) => self.close(link, orderly),
             Deed::Open => return self.opened(),
@@ -278,6 +282,13 @@ impl World {
             Notice::Recovered { .. } => "notice.recovered",
             Notice::Damaged(_) => "notice.damaged",
             Notice::StorageFailed(_) => "notice.storage_failed",
+            Notice::PagingStarted { .. } => "notice.paging_started",
+            Notice::PagingStopped { .. } => "notice.paging_stopped",
+            Notice::AddressBlocked { .. } => "notice.address_blocked",
+            Notice::AddressUnblocked { .. } => "notice.address_unblocked",
+            Notice::AddressDropping { .. } => "notice.address_dropping",
+            Notice::PageDamaged { .. } => "notice.page_damaged",
+            Notice::PageSetAside { .. } => "notice.page_set_aside",
             _ => return Ok(()),
         };
         self.counters.hit(counter);
@@ -290,6 +301,19 @@ impl World {
             return Err(Violation::new(
                 "damage",
                 format!("it refuses a sound disk: {notice:?}"),
+            ));
+        }
+        if let Notice::PageDamaged { page, .. } = notice
+            && self
+                .disk
+                .bulk
+                .damage()
+                .iter()
+                .all(|damage| damage.page != *page)
+        {
+            return Err(Violation::new(
+                "damage",
+                format!("it finds damage in a sound page: {notice:?}"),
             ));
         }
         Ok(())
@@ -343,7 +367,7 @@ impl World {
         self.fold_due = false;
         self.counters.hit("event.fold");
         check::bounded_memory::at_any_time(process)?;
-        check::fold::live_is_log(process.node(), &mut self.disk)
+        check::fold::live_is_log(process.node(), &mut self.disk, self.limits.as_ref())
     }
 
     /// Counts the kinds of records the log holds now.

@@ -22,6 +22,8 @@ pub struct Options {
     pub print: bool,
     /// Keep the last lines of the trace for a failure.
     pub keep: bool,
+    /// Leave the limits of the seed out.
+    pub unlimited: bool,
     /// Run with this bug.
     pub planted: Option<Planted>,
 }
@@ -199,6 +201,8 @@ impl World {
         check::transactions::at_rest(&self.model)?;
         let process = self.process.as_ref().expect("nothing ends it at rest");
         check::bounded_memory::at_rest(process, &self.model)?;
+        let files = check::large_files::at_rest(process, &self.disk)?;
+        self.counters.add("check.large_files", files);
         let promises = check::no_loss::promises(&self.model.messages);
         self.counters.add("check.promises_kept", promises);
         let doubtful = self.model.transactions.iter();
