@@ -187,12 +187,14 @@ impl Page {
         if index < self.in_file {
             return;
         }
-        match self
-            .unwritten
-            .iter_mut()
-            .rev()
-            .find(|kept| kept.index == index)
-        {
+        // The last one most often: pages are read back from the log with many thousands.
+        let last = self.unwritten.back().map(|kept| kept.index);
+        let at = match last.is_none_or(|last| last < index) {
+            true => self.unwritten.len(),
+            false => self.unwritten.partition_point(|kept| kept.index < index),
+        };
+        let kept = self.unwritten.get_mut(at);
+        match kept.filter(|kept| kept.index == index) {
             Some(kept) => {
                 let known = &mut kept.record.routes;
                 for route in routes {
@@ -208,7 +210,7 @@ impl Page {
                     message: message.clone(),
                     routes: routes.iter().copied().collect(),
                 };
-                self.unwritten.push_back(Unwritten { index, record });
+                self.unwritten.insert(at, Unwritten { index, record });
             }
         }
     }

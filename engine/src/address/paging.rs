@@ -144,7 +144,8 @@ impl Engine {
     /// End of a turn: what has to be written is, what is full is put on the disk, what is done with goes.
     pub(crate) fn finish_pages(&mut self, turn: &mut Turn<'_>) {
         for id in std::mem::take(&mut self.page_work.touched) {
-            if self.is_due_to_be_written(id) {
+            // A page that has been written since may stand on the disk by now: nothing must ever be written to it again.
+            if self.page_work.unwritten.contains(&id) && self.is_due_to_be_written(id) {
                 self.write_page(id, turn);
             }
         }
