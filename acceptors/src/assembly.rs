@@ -76,6 +76,9 @@ pub fn options(
     options.start_lines = memory.lines();
     options.backlog_limit = memory.backlog_limit();
     options.frugal = memory.bytes.is_some_and(|bytes| bytes < LITTLE);
+    if let Some(journal) = &mut options.journal {
+        journal.read_ahead = !options.frugal;
+    }
     options.disk_scan_period = settings.limits.disk_scan_period;
     if settings.limits.min_disk_free.is_some() {
         options.fullest_disk = Fullest::LeastFree;
@@ -117,6 +120,7 @@ fn journal(settings: &Settings) -> JournalOptions {
         pool_files: settings.journal.pool_files.map(|files| files as usize),
         min_files: settings.journal.min_files as usize,
         datasync: settings.journal.datasync,
+        read_ahead: true,
         buffer_timeout: settings.journal.buffer_timeout,
     }
 }

@@ -116,6 +116,8 @@ pub struct JournalOptions {
     pub min_files: usize,
     /// `journal-datasync`: `fdatasync`, else `fsync`.
     pub datasync: bool,
+    /// Whether segments are read ahead in recovery, by threads that each have some in memory.
+    pub read_ahead: bool,
     /// `journal-buffer-timeout`: the longest a batch may wait for company.
     pub buffer_timeout: Duration,
 }
@@ -127,6 +129,7 @@ impl Default for JournalOptions {
             pool_files: Some(10),
             min_files: 2,
             datasync: true,
+            read_ahead: true,
             buffer_timeout: Duration::from_micros(500),
         }
     }

@@ -125,7 +125,7 @@ def damaged_pages(broker):
     connection.subscribe("abuse.damaged")
     numbers = []
     while not numbers or numbers[-1] != MESSAGES - 1:
-        frames = [frame for frame in connection.frames() if b"MESSAGE\n" in frame[:10]]
+        frames = [frame for frame in connection.frames(20) if b"MESSAGE\n" in frame[:10]]
         for frame in frames:
             body = frame.partition(b"\n\n")[2]
             numbers.append(int(body.split(b" ", 2)[1]))

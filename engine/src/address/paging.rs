@@ -65,6 +65,8 @@ pub(crate) struct PageWork {
     pressing: BTreeSet<Arc<str>>,
     /// Reads under way.
     pub reads: BTreeMap<(PageId, u64), Read>,
+    /// Files of an earlier run, of pages that are to be written anew.
+    left_over: BTreeSet<PageId>,
     /// Queues that want to read and have to wait for others.
     pub waiting: BTreeSet<QueueId>,
     /// Queues that may want something from their pages.
@@ -144,7 +146,8 @@ impl Engine {
     /// End of a turn: what has to be written is, what is full is put on the disk, what is done with goes.
     pub(crate) fn finish_pages(&mut self, turn: &mut Turn<'_>) {
         for id in std::mem::take(&mut self.page_work.touched) {
-            if self.is_due_to_be_written(id) {
+            // A page that has been written since may stand on the disk by now: nothing must ever be written to it again.
+            if self.page_work.unwritten.contains(&id) && self.is_due_to_be_written(id) {
                 self.write_page(id, turn);
             }
         }
@@ -258,7 +261,7 @@ impl Engine {
 
     /// Closes the largest open pages while too much is known to the log only.
     fn bound_unsealed(&mut self, turn: &mut Turn<'_>) {
-        let limit = self.share_of_memory(4, UNSEALED);
+        let limit = self.share_of_memory(8, UNSEALED);
         if self.page_work.open <= limit {
             return;
         }
@@ -335,7 +338,7 @@ impl Engine {
                     self.page_work.wanting.insert(queue);
                 }
             }
-            if page.written > 0 {
+            if self.page_work.left_over.remove(&id) || page.written > 0 {
                 let delete = Request::Page(PageRequest::Delete(id));
                 turn.storage.ask_when_synced(delete);
             }
@@ -374,8 +377,12 @@ impl Engine {
     /// Files of pages that the log knows nothing of, or will write anew.
     fn delete_unknown(&mut self, files: &[PageId], turn: &mut Turn<'_>) {
         for id in files {
-            if self.state.pages.get(*id).is_none() {
-                turn.storage.ask(Request::Page(PageRequest::Delete(*id)));
+            match self.state.pages.get(*id) {
+                None => turn.storage.ask(Request::Page(PageRequest::Delete(*id))),
+                Some(page) if page.stage < Stage::Sealed => {
+                    self.page_work.left_over.insert(*id);
+                }
+                Some(_) => {}
             }
         }
     }

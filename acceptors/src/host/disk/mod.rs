@@ -310,7 +310,7 @@ impl Disk {
                 .filter(|it| *it >= segment)
                 .map(|it| (it, self.segment_path(it)))
                 .collect();
-            if list.len() > 1 {
+            if list.len() > 1 && self.options.read_ahead {
                 // Where no threads are to be had, they are read here, one at a time.
                 self.ahead = ReadAhead::start(&list).ok();
             }
