@@ -45,11 +45,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of a seed; one in eight has none. Drawn apart from everything else: a run without limits is the run it
-    /// was before there were any.
+    /// Seeds from this one on have limits.
+    pub const FIRST_SEED: u64 = 1_000_000;
+
+    /// The limits of a seed. Drawn apart from everything else.
     pub fn of(seed: u64) -> Option<Self> {
         let mut random = Random::new(!seed);
-        if random.chance(12) {
+        if seed < Self::FIRST_SEED {
             return None;
         }
         let mut limits = Self {

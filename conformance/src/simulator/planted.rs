@@ -39,6 +39,14 @@ impl Planted {
         Self::LedgerDrifts,
     ];
 
+    /// Whether it shows only where messages go to pages.
+    pub fn is_in_pages(self) -> bool {
+        matches!(
+            self,
+            Self::ForgetsPageAcknowledgements | Self::DeletesPagesEarly | Self::LedgerDrifts
+        )
+    }
+
     /// Changes what recovery reads of a segment.
     pub fn spoil(self, segment: Segment, content: &mut [u8]) {
         match self {
