@@ -79,14 +79,18 @@ impl Limits {
     pub fn forgets(&self, place: Option<PlaceId>) -> bool {
         let limit = self.at(place);
         limit.policy == AddressFullPolicy::Drop
-            || limit.pages.is_some_and(|(policy, _)| policy == PageFullPolicy::Drop)
+            || limit
+                .pages
+                .is_some_and(|(policy, _)| policy == PageFullPolicy::Drop)
     }
 
     /// Whether the broker may refuse a message sent there.
     pub fn refuses(&self, place: Option<PlaceId>) -> bool {
         let limit = self.at(place);
         limit.policy == AddressFullPolicy::Fail
-            || limit.pages.is_some_and(|(policy, _)| policy == PageFullPolicy::Fail)
+            || limit
+                .pages
+                .is_some_and(|(policy, _)| policy == PageFullPolicy::Fail)
     }
 
     /// Whether producers of [`PRESSED`] may have to wait: then they do not consume from it.

@@ -267,6 +267,7 @@ impl Engine {
                 for queue in address.queues.clone() {
                     if let Some(queue) = self.state.queues.get_mut(queue) {
                         queue.cursor.behind.remove(&id);
+                        queue.cursor.short_of_room.remove(&id);
                     }
                 }
             }

@@ -60,6 +60,9 @@ impl Engine {
             if !message.is_expired(look.wall) && !self.has_room(look.queue, times) {
                 if look.purpose == Purpose::Due {
                     self.leave_until(look.queue, place.page, look.wall + RETRY);
+                    if let Some(queue) = self.state.queues.get_mut(look.queue) {
+                        queue.cursor.short_of_room.insert(place.page);
+                    }
                     continue;
                 }
                 return Some(Place {

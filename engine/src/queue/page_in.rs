@@ -67,6 +67,12 @@ impl Engine {
         if queue.cursor.reading.is_some() {
             return false;
         }
+        if !queue.cursor.short_of_room.is_empty()
+            && self.has_room(id, 2)
+            && let Some(queue) = self.state.queues.get_mut(id)
+        {
+            queue.cursor.room_again(turn.now.wall);
+        }
         let Some((purpose, place)) = self.next_read(id, turn.now.wall) else {
             if !self.has_unread(id) {
                 self.release_after(id, MessageId(u64::MAX), turn);

@@ -17,11 +17,7 @@ use crate::simulator::settings;
 ///
 /// # Errors
 /// It does not.
-pub fn live_is_log(
-    live: &Node,
-    disk: &mut Disk,
-    limits: Option<&Limits>,
-) -> Result<(), Violation> {
+pub fn live_is_log(live: &Node, disk: &mut Disk, limits: Option<&Limits>) -> Result<(), Violation> {
     let live = live.engine().state();
     for times in [1, 2] {
         let folded = fold(disk, times, limits)?;

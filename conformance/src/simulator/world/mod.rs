@@ -5,7 +5,6 @@
 //! seed. Reading order: here what can happen and the loop, in `process.rs` what the broker's process does to the world
 //! and how it ends, in `mishap.rs` what goes wrong, in `story.rs` a run from its beginning to its end.
 
-
 mod mishap;
 mod pages;
 mod process;

@@ -37,8 +37,11 @@ impl World {
             PageRequest::List => ("page.list", PageId(0), (0, 0)),
         };
         self.counters.hit(what);
-        self.trace
-            .line(self.now, format_args!("node"), format_args!("{what} {page} {of:?}"));
+        self.trace.line(
+            self.now,
+            format_args!("node"),
+            format_args!("{what} {page} {of:?}"),
+        );
     }
 
     /// A planted bug: files go that the log may still need after a crash.

@@ -313,7 +313,12 @@ impl World {
             ));
         }
         if let Notice::PageDamaged { page, .. } = notice
-            && self.disk.bulk.damage().iter().all(|damage| damage.page != *page)
+            && self
+                .disk
+                .bulk
+                .damage()
+                .iter()
+                .all(|damage| damage.page != *page)
         {
             return Err(Violation::new(
                 "damage",
