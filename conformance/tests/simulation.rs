@@ -151,6 +151,14 @@ fn seeds_that_once_failed_pass() {
         if let Err(text) = seeds::run_one(seed, None) {
             panic!("{text}\nit failed before: {why}");
         }
+        let options = Options {
+            seed,
+            unlimited: true,
+            ..Options::default()
+        };
+        if let Err(failure) = world::run(&options) {
+            panic!("without limits: {failure}\nit failed before: {why}");
+        }
         checked += 1;
     }
     assert!(checked > 0, "the list is read");

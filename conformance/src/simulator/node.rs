@@ -48,14 +48,14 @@ struct Socket {
     link: LinkId,
     machine: hind_stomp::Connection,
     input: BytesMut,
-    /// When the host gives up on a client that has not said who it is (`handshake-timeout`).
-    patience: Instant,
+    /// When the host gives up on a client that has not said who it is (`handshake-timeout`); `None`: it has.
+    patience: Option<Instant>,
 }
 
 impl Socket {
     /// When something is due: the machine's own deadline, which it has from CONNECT on, or the end of patience.
-    fn deadline(&self) -> Instant {
-        self.machine.deadline().unwrap_or(self.patience)
+    fn deadline(&self) -> Option<Instant> {
+        self.machine.deadline().or(self.patience)
     }
 }
 
@@ -129,7 +129,7 @@ impl Process {
     pub fn accept(&mut self, now: Now, id: ConnectionId, link: LinkId) {
         let machine = hind_stomp::Connection::new(self.options.clone(), id);
         let input = BytesMut::new();
-        let patience = now.monotonic.after(HANDSHAKE_TIMEOUT);
+        let patience = Some(now.monotonic.after(HANDSHAKE_TIMEOUT));
         let socket = Socket {
             link,
             machine,
@@ -167,7 +167,7 @@ impl Process {
 
     /// When [`Process::expire`] must be called at the latest, in nanoseconds of virtual time.
     pub fn deadline(&self, now: Now) -> Option<u64> {
-        let sockets = self.sockets.values().map(Socket::deadline);
+        let sockets = self.sockets.values().filter_map(Socket::deadline);
         let earliest = sockets.chain(self.node.deadline(now)).min();
         earliest.map(|at| at.as_nanos())
     }
@@ -177,7 +177,7 @@ impl Process {
         let due: Vec<ConnectionId> = self
             .sockets
             .iter()
-            .filter(|(_, socket)| socket.deadline() <= now.monotonic)
+            .filter(|(_, socket)| socket.deadline().is_some_and(|at| at <= now.monotonic))
             .map(|(id, _)| *id)
             .collect();
         for id in due {
@@ -206,6 +206,9 @@ impl Process {
             .machine
             .receive(now, &mut socket.input, &mut out)
             .is_err();
+        if socket.machine.deadline().is_some() {
+            socket.patience = None;
+        }
         self.carry_out(now, id, out, violation);
     }
 

@@ -195,7 +195,8 @@ fn subscribe(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
             let selector = scene
                 .random
                 .chance(20)
-                .then(|| scene.random.pick(&[Shade::Light, Shade::Dark]));
+                .then(|| scene.random.pick(&[Shade::Light, Shade::Dark]))
+                .filter(|_| queue != CALM || scene.model.limits.is_none());
             let window = scene
                 .random
                 .chance(30)

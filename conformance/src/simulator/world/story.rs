@@ -10,6 +10,7 @@ use crate::simulator::client::{Stage, heart_beat};
 use crate::simulator::counters::Counters;
 use crate::simulator::disk::Crash;
 use crate::simulator::disk::fault::Fault;
+use crate::simulator::network::Direction;
 use crate::simulator::plan::{FAULTS, Mishap, OPERATIONS};
 use crate::simulator::planted::Planted;
 
@@ -139,7 +140,12 @@ impl World {
                     .iter()
                     .all(|client| client.stage == Stage::Away)
         };
+        let mut patience = Some(self.now + 2_000_000_000);
         while !all_gone(self) {
+            if patience.is_some_and(|until| self.now > until) {
+                patience = None;
+                self.give_up_waiting();
+            }
             self.step()?;
         }
         let missed = self.now + 3_000_000_000;
@@ -152,6 +158,17 @@ impl World {
             self.step()?;
         }
         Ok(())
+    }
+
+    /// Producers that wait for room nobody is left to make give up.
+    fn give_up_waiting(&mut self) {
+        let waits = self.limits.as_ref().is_some_and(|limits| limits.blocks());
+        let links = self.clients.iter().filter_map(|client| client.link);
+        for id in links.filter(|_| waits).collect::<Vec<_>>() {
+            self.cut(id);
+            self.later(10_000, Happening::Closed(id, Direction::Down));
+            self.later(10_000, Happening::Closed(id, Direction::Up));
+        }
     }
 
     /// Clients say no more than they have promised, a few not even that, for long enough to be missed.
