@@ -143,10 +143,8 @@ class Suite:
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def nothing_left(self):
-        wait_until(
-            # A large file is given back to the file system bit by bit, 128 MiB a second.
-            lambda: not self.files(), what="an empty large-messages folder", seconds=120
-        )
+        # A large file is given back to the file system bit by bit, 128 MiB a second.
+        wait_until(lambda: not self.files(), 120, "an empty large-messages folder")
 
     def step(self, what, act):
         self.broker.reset_peak()
@@ -206,9 +204,9 @@ class Suite:
         """A consumer that takes longer than the broker waits for a silent client, and beats all the while."""
         beats = 500
         expected = digest_of(size, 4)
+        self.send(size, 4)
         with Link(self.port, beats=beats) as link:
             link.subscribe(DESTINATION)
-            self.send(size, 4)
             command, headers = link.head()
             assert command == "MESSAGE", command
             digest = hashlib.sha256(link.buffer)

@@ -223,7 +223,7 @@ impl Engine {
             match held {
                 Held::Reply(to, event) => turn.events.push((to, event)),
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
-                Held::Paged(page) => self.show_in_page(page),
+                Held::Paged(place) => self.show_in_page(place),
                 Held::Consumer(key, queue) => self.activate_consumer(key, queue),
                 Held::LargeMessage(body) => self.delete_large(body, turn),
             }

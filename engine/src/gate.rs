@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 
 use crate::event::Event;
-use crate::id::{ConnectionId, LargeId, MessageId, PageId, QueueId};
+use crate::id::{ConnectionId, LargeId, MessageId, QueueId};
 use crate::queue::consumer::ConsumerKey;
 use crate::storage::Position;
+use crate::storage::record::PagePlace;
 
 /// Something that has happened but may not be seen yet.
 #[derive(Clone, Debug)]
@@ -15,8 +16,8 @@ pub enum Held {
     Reply(ConnectionId, Event),
     /// A message that may be delivered from then on.
     Enqueue(QueueId, MessageId),
-    /// The oldest message of a page that is held there may be seen from then on.
-    Paged(PageId),
+    /// A message of a page, which may be seen from then on.
+    Paged(PagePlace),
     /// A consumer that may be given messages from then on.
     Consumer(ConsumerKey, QueueId),
     /// The body of a large message, which may be deleted from then on.

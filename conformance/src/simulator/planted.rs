@@ -19,23 +19,37 @@ pub enum Planted {
     /// A torn tail taken for whole: in what recovery reads, the record behind the last whole one gets a right checksum if
     /// its head can be read, whatever is left of it. The same as a replay that does not check its last record.
     TakesTornForWhole,
+    /// The same as [`Self::ForgetsAcknowledgements`] for messages in pages: a cursor's acknowledgement is lost.
+    ForgetsPageAcknowledgements,
+    /// A page's file goes as soon as nothing is left of it in memory, although the acknowledgements that say so are not
+    /// durable yet.
+    DeletesPagesEarly,
+    /// What the disk has written of a page is counted too low, so that the ledger of what is under way drifts.
+    LedgerDrifts,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 6] = [
         Self::AcknowledgesBeforeSync,
         Self::ForgetsAcknowledgements,
         Self::TakesTornForWhole,
+        Self::ForgetsPageAcknowledgements,
+        Self::DeletesPagesEarly,
+        Self::LedgerDrifts,
     ];
 
     /// Changes what recovery reads of a segment.
     pub fn spoil(self, segment: Segment, content: &mut [u8]) {
         match self {
-            Self::AcknowledgesBeforeSync => {}
-            Self::ForgetsAcknowledgements => {
+            Self::AcknowledgesBeforeSync | Self::DeletesPagesEarly | Self::LedgerDrifts => {}
+            Self::ForgetsAcknowledgements | Self::ForgetsPageAcknowledgements => {
+                let forgotten = match self {
+                    Self::ForgetsAcknowledgements => journal::ACKNOWLEDGE,
+                    _ => journal::PAGE_ACKNOWLEDGE,
+                };
                 for record in journal::records(segment, content) {
-                    if record.kind == journal::ACKNOWLEDGE {
+                    if record.kind == forgotten {
                         content[record.payload()][..8].fill(0xff);
                         journal::make_whole(content, &record);
                     }

@@ -448,7 +448,7 @@ impl Engine {
         let settings = &address.settings;
         let few = settings
             .auto_delete_queues_message_count
-            .is_none_or(|count| queue.len() as u64 <= count);
+            .is_none_or(|count| self.state.message_count(queue.id()) <= count);
         let since = queue
             .unused_since
             .or(settings.auto_delete_queues_skip_usage_check.then_some(0));

@@ -72,8 +72,8 @@ pub struct Page {
     durable: IndexSet,
     shares: SmallVec<[(QueueId, Share); 1]>,
     large: BTreeMap<u32, LargeId>,
-    /// Messages that may not be seen before what their sender caused is durable, oldest first.
-    pub held: VecDeque<u32>,
+    /// Messages that may not be seen before what their sender caused is durable; nor may what stands behind them.
+    pub held: BTreeSet<u32>,
 }
 
 impl Page {
@@ -95,13 +95,13 @@ impl Page {
             durable: IndexSet::default(),
             shares: SmallVec::new(),
             large: BTreeMap::new(),
-            held: VecDeque::new(),
+            held: BTreeSet::new(),
         }
     }
 
     /// Messages before this one may be seen.
     pub fn visible(&self) -> u32 {
-        self.held.front().copied().unwrap_or(self.messages)
+        self.held.first().copied().unwrap_or(self.messages)
     }
 
     /// Where in the file the message begins, or one before it.
@@ -187,15 +187,10 @@ impl Page {
         if index < self.in_file {
             return;
         }
-        // The last one most often: pages are read back from the log with many thousands.
-        let last = self.unwritten.back().map(|kept| kept.index);
-        let at = match last.is_none_or(|last| last < index) {
-            true => self.unwritten.len(),
-            false => self.unwritten.partition_point(|kept| kept.index < index),
-        };
-        let kept = self.unwritten.get_mut(at);
-        match kept.filter(|kept| kept.index == index) {
-            Some(kept) => {
+        // Messages of one unit come those of the log first, whatever their places.
+        let at = self.unwritten.partition_point(|kept| kept.index < index);
+        match self.unwritten.get_mut(at) {
+            Some(kept) if kept.index == index => {
                 let known = &mut kept.record.routes;
                 for route in routes {
                     if known.iter().all(|other| other.queue != route.queue) {
@@ -203,7 +198,7 @@ impl Page {
                     }
                 }
             }
-            None => {
+            _ => {
                 self.bytes += message.size();
                 self.unwritten_bytes += message.size();
                 let record = MessageRecord {
@@ -354,21 +349,21 @@ impl Pages {
         live.dead(Key::OpenPage(record.id));
         let page = self.page(record.id, record.address);
         let (left, bytes) = (page.total_left(), page.bytes);
-        let before: Vec<LargeId> = page.large().collect();
+        let bodies: Vec<LargeId> = page.large().collect();
         let unwritten = match page.stage {
             Stage::Sealing | Stage::Sealed => page.stand(record),
             Stage::Open | Stage::Closed => page.restore(record),
         };
-        let after: Vec<LargeId> = page.large().collect();
         let (left_now, bytes_now) = (page.total_left(), page.bytes);
+        let bodies_now: Vec<LargeId> = page.large().collect();
+        bodies_now
+            .into_iter()
+            .for_each(|body| self.large.acquire(body));
+        bodies.into_iter().for_each(|body| self.large.release(body));
         self.unwritten_bytes -= unwritten;
         if let Some(of) = self.by_address.get_mut(&record.address) {
             of.left = of.left + left_now - left;
             of.bytes = of.bytes + bytes_now - bytes;
-        }
-        if after != before {
-            after.into_iter().for_each(|body| self.large.acquire(body));
-            before.into_iter().for_each(|body| self.large.release(body));
         }
         self.drop_if_done(record.id, live);
     }

@@ -37,13 +37,13 @@ const UNSEALED: u64 = 32 * 1024 * 1024;
 /// With so much given to the disk and not yet written, those who send to addresses that page wait for it.
 const UNDER_WAY: u64 = 16 * 1024 * 1024;
 
-/// A part of a page that is being read.
+/// A read under way.
 #[derive(Debug, Default)]
-pub(crate) struct Reading {
+pub(crate) struct Read {
+    /// The file has bytes at least up to here, of those asked for: fewer mean that it was cut short.
+    pub until: u64,
     /// For whom.
     pub readers: Vec<(QueueId, Purpose)>,
-    /// How many bytes have to come, unless the file has been cut.
-    pub there: u64,
 }
 
 /// What has to be done about pages, and what the disk is doing.
@@ -63,8 +63,8 @@ pub(crate) struct PageWork {
     touched: BTreeSet<PageId>,
     /// Addresses whose senders wait for the disk.
     pressing: BTreeSet<Arc<str>>,
-    /// Reads under way, and for whom.
-    pub reads: BTreeMap<(PageId, u64), Reading>,
+    /// Reads under way.
+    pub reads: BTreeMap<(PageId, u64), Read>,
     /// Queues that want to read and have to wait for others.
     pub waiting: BTreeSet<QueueId>,
     /// Queues that may want something from their pages.
@@ -118,19 +118,19 @@ impl Engine {
         let Some(page) = self.state.pages.get_mut(place.page) else {
             return;
         };
-        if !visible || !page.held.is_empty() {
-            page.held.push_back(place.index);
+        if !visible {
+            page.held.insert(place.index);
         }
         if visible {
             self.want_page(place.page);
         }
     }
 
-    /// The oldest message of a page that waited may be seen.
-    pub(crate) fn show_in_page(&mut self, id: PageId) {
-        if let Some(page) = self.state.pages.get_mut(id) {
-            page.held.pop_front();
-            self.want_page(id);
+    /// A message of a page that waited may be seen.
+    pub(crate) fn show_in_page(&mut self, place: PagePlace) {
+        if let Some(page) = self.state.pages.get_mut(place.page) {
+            page.held.remove(&place.index);
+            self.want_page(place.page);
         }
     }
 
@@ -331,6 +331,8 @@ impl Engine {
                     if let Some(queue) = self.state.queues.get_mut(queue) {
                         queue.cursor.behind.remove(&id);
                     }
+                    // It may have been the last one that something waited for.
+                    self.page_work.wanting.insert(queue);
                 }
             }
             if page.written > 0 {

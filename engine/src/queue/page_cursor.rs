@@ -96,21 +96,31 @@ impl Queue {
         self.hungry_choosy().map(|consumer| consumer.searched).min()
     }
 
-    /// Whether one of them takes this message and has not looked so far.
+    /// Those that would take something and have looked no further than `from` look on from `to`: nothing is between.
+    pub(crate) fn look_on(&mut self, from: Place, to: Place) {
+        self.move_on(|searched| searched <= from, to);
+    }
+
+    /// Whether one of them that looks at `place` takes this message.
     pub(crate) fn is_sought(&self, message: &Message, place: Place) -> bool {
         let hungry = self.hungry.values().flatten();
         let hungry = hungry.filter_map(|key| Some((key, self.consumers.get(key)?)));
         hungry
-            .filter(|(_, consumer)| !consumer.takes_all() && consumer.searched <= place)
+            .filter(|(_, consumer)| !consumer.takes_all() && consumer.searched == place)
             .any(|(key, consumer)| consumer.takes(message, ConnectionId::default(), key.0))
     }
 
-    /// Those that would take something have looked from there to there.
+    /// Those that would take something and looked on from there have looked to there. Who came while the disk was reading
+    /// has not.
     pub(crate) fn searched(&mut self, from: Place, to: Place) {
+        self.move_on(|searched| searched == from, to);
+    }
+
+    fn move_on(&mut self, whose: impl Fn(Place) -> bool, to: Place) {
         let hungry = self.hungry.values().flatten();
         for key in hungry {
             if let Some(consumer) = self.consumers.get_mut(key)
-                && consumer.searched <= from
+                && whose(consumer.searched)
             {
                 consumer.searched = to;
             }

@@ -73,8 +73,8 @@ impl Engine {
         why: &str,
         turn: &mut Turn<'_>,
     ) {
-        let readers = self.page_work.reads.remove(&(page_id, offset));
-        for (id, purpose) in readers.unwrap_or_default().readers {
+        let read = self.page_work.reads.remove(&(page_id, offset));
+        for (id, purpose) in read.unwrap_or_default().readers {
             let place = self.end_read(id, purpose);
             self.page_work.wanting.insert(id);
             let Some(page) = self.state.pages.get(page_id) else {

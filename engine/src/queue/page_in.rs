@@ -12,7 +12,6 @@ use bytes::Bytes;
 
 use super::page_cursor::{Place, Purpose};
 use crate::address::pages::Page;
-use crate::address::paging::Reading;
 use crate::engine::{Engine, Turn, Unit};
 use crate::id::{MessageId, PageId, QueueId};
 use crate::storage::page::Entries;
@@ -82,6 +81,13 @@ impl Engine {
             // When it is due next is found out by looking.
             queue.cursor.behind.insert(place.page, u64::MAX);
             queue.cursor.due = place;
+        }
+        if purpose == Purpose::Search
+            && let Some(queue) = self.state.queues.get_mut(id)
+            && let Some(least) = queue.searched_least()
+        {
+            let from = least.max(queue.cursor.next);
+            queue.look_on(from, place);
         }
         let page = self.state.pages.get(place.page);
         if page.is_some_and(|page| place.index >= page.in_file) {
@@ -254,11 +260,11 @@ impl Engine {
         }
         let length = room.max(queue.cursor.at_least);
         let page = self.state.pages.get(place.page);
-        let left = page.map_or(0, |page| page.written.saturating_sub(place.offset));
-        let reading = self.page_work.reads.entry(key).or_default();
-        reading.readers.push((id, purpose));
+        let written = page.map_or(0, |page| page.written);
+        let read = self.page_work.reads.entry(key).or_default();
+        read.readers.push((id, purpose));
         if !asked {
-            reading.there = left.min(length);
+            read.until = written.min(place.offset + length);
             turn.storage.ask(Request::Page(PageRequest::Read {
                 page: place.page,
                 offset: place.offset,
@@ -275,12 +281,11 @@ impl Engine {
         bytes: &Bytes,
         turn: &mut Turn<'_>,
     ) {
-        let readers = self.page_work.reads.remove(&(page, offset));
-        let Reading { readers, there } = readers.unwrap_or_default();
-        // Somebody else has cut the file: there is no more of it.
-        let cut = (bytes.len() as u64) < there;
-        for (id, purpose) in readers {
-            self.read_chunk(id, purpose, (page, offset, cut), bytes, turn);
+        let read = self.page_work.reads.remove(&(page, offset));
+        let read = read.unwrap_or_default();
+        let cut_short = offset + (bytes.len() as u64) < read.until;
+        for (id, purpose) in read.readers {
+            self.read_chunk(id, purpose, (page, offset, cut_short), bytes, turn);
         }
         self.page_work.wanting.append(&mut self.page_work.waiting);
     }
@@ -293,7 +298,7 @@ impl Engine {
         bytes: &Bytes,
         turn: &mut Turn<'_>,
     ) {
-        let (page_id, offset, cut) = chunk;
+        let (page_id, offset, cut_short) = chunk;
         let Some(from) = self.end_read(id, purpose) else {
             return;
         };
@@ -306,7 +311,7 @@ impl Engine {
         else {
             return;
         };
-        let last = cut || offset + bytes.len() as u64 >= page.written;
+        let last = cut_short || offset + bytes.len() as u64 >= page.written;
         let end = page.in_file.min(page.visible());
         let look = Look {
             queue: id,

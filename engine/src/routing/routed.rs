@@ -140,7 +140,7 @@ impl Engine {
         let visible = self.gate.is_open(position);
         self.arrive_in_page(place, visible, turn);
         if !visible {
-            let until = self.gate.hold(position, Held::Paged(place.page));
+            let until = self.gate.hold(position, Held::Paged(place));
             if let Some(from) = from {
                 self.wait_for(from, until);
             }

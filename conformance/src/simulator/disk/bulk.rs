@@ -220,6 +220,11 @@ impl Bulk {
         self.files.iter().map(|(name, entry)| (*name, entry.sealed))
     }
 
+    /// Whether the file is kept for the operator.
+    pub fn is_aside(&self, name: Name) -> bool {
+        self.files.get(&name).is_some_and(|entry| entry.aside)
+    }
+
     /// What a process would read of a file.
     pub fn content(&self, name: Name) -> Option<Vec<u8>> {
         self.files.get(&name).map(|entry| entry.file.read())

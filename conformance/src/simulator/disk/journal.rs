@@ -11,7 +11,7 @@ const HEAD: usize = 40;
 const MAGIC: &[u8] = b"HINDJRNL";
 
 /// Names of the record kinds by their number in the log, for counters.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 18] = [
     "record.none",
     "record.branch",
     "record.message",
@@ -25,11 +25,18 @@ pub const KINDS: [&str; 13] = [
     "record.queue_removed",
     "record.id_counter",
     "record.synced",
+    "record.paged",
+    "record.page",
+    "record.page_acknowledge",
+    "record.page_mark",
+    "record.page_purged",
 ];
 /// The number of storage's own mark.
 const SYNCED: u8 = 12;
 /// The number of an acknowledgement.
 pub const ACKNOWLEDGE: u8 = 3;
+/// The number of an acknowledgement of a message in a page.
+pub const PAGE_ACKNOWLEDGE: u8 = 15;
 
 /// A record in a segment.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,6 +8,7 @@ use hind_engine::storage::record::LastAddress;
 use hind_engine::storage::request::{PageRequest, Request};
 
 use super::World;
+use crate::simulator::disk::bulk::Name;
 use crate::simulator::model::Uid;
 
 impl World {
@@ -41,6 +42,22 @@ impl World {
             format_args!("node"),
             format_args!("{what} {page} {of:?}"),
         );
+    }
+
+    /// A planted bug: files go that the log may still need after a crash.
+    pub(super) fn delete_pages_early(&mut self) {
+        let Some(process) = self.process.as_ref().filter(|_| self.open) else {
+            return;
+        };
+        let pages = &process.node().engine().state().pages;
+        let done = |(name, sealed)| match name {
+            Name::Page(page) if sealed && pages.get(page).is_none() => Some(page),
+            _ => None,
+        };
+        let done: Vec<PageId> = self.disk.bulk.files().filter_map(done).collect();
+        for page in done {
+            self.disk.serve(Request::Page(PageRequest::Delete(page)));
+        }
     }
 
     /// Pages that were damaged just now may lose the messages that were in them, and no others.

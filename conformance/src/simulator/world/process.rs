@@ -2,7 +2,7 @@
 //! What the broker's process does to the world, what the world does to it, and how it ends and starts again.
 
 use hind_engine::notice::Notice;
-use hind_engine::storage::request::Completion;
+use hind_engine::storage::request::{Completion, PageCompletion};
 use hind_ha::input::DiskUsage;
 
 use super::{Happening, World, clocks, connection_id};
@@ -11,6 +11,7 @@ use crate::simulator::disk::fault::Fault;
 use crate::simulator::disk::{Crash, Disk, journal};
 use crate::simulator::network::{Direction, LinkId};
 use crate::simulator::node::{Deed, Process};
+use crate::simulator::planted::Planted;
 
 /// A disk with room.
 pub(super) const ROOMY: DiskUsage = DiskUsage {
@@ -163,7 +164,12 @@ impl World {
         if let Some(breach) = self.disk.breach.take() {
             return Err(Violation::new("disk", breach));
         }
-        for completion in completions {
+        for mut completion in completions {
+            if self.disk.planted == Some(Planted::LedgerDrifts)
+                && let Completion::Page(PageCompletion::Appended(_, bytes)) = &mut completion
+            {
+                *bytes -= 1;
+            }
             let now = clocks(self);
             if let Completion::Failed(why) = &completion {
                 self.trace
@@ -212,6 +218,9 @@ impl World {
                 *left -= 1;
             }
             self.deed(deed)?;
+        }
+        if self.disk.planted == Some(Planted::DeletesPagesEarly) {
+            self.delete_pages_early();
         }
         self.set_wake();
         self.begin_disk();

@@ -197,10 +197,12 @@ impl World {
     }
 
     fn judge(&mut self) -> Result<(), Violation> {
+        // What is stuck is not lost.
+        let process = self.process.as_ref().expect("nothing ends it at rest");
+        check::bounded_memory::at_rest(process, &self.model, &self.disk)?;
         check::no_loss::at_rest(&self.model)?;
         check::transactions::at_rest(&self.model)?;
         let process = self.process.as_ref().expect("nothing ends it at rest");
-        check::bounded_memory::at_rest(process, &self.model)?;
         let files = check::large_files::at_rest(process, &self.disk)?;
         self.counters.add("check.large_files", files);
         let promises = check::no_loss::promises(&self.model.messages);
