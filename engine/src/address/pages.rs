@@ -582,3 +582,6 @@ impl Page {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
