@@ -12,6 +12,7 @@ use hind_config::{Position, Settings};
 use hind_ha::{Node, Seed};
 
 use crate::global_max_size::GlobalMaxSize;
+use crate::host::allocator::LITTLE;
 use crate::host::disk_fill::Fullest;
 use crate::host::entropy;
 use crate::host::login::Authenticator;
@@ -71,7 +72,13 @@ pub fn options(
     options.modules = vec![("hind-stomp".to_owned(), "STOMP".to_owned())];
     options.directories = directories(settings, instance);
     options.journal = settings.persistence_enabled.then(|| journal(settings));
-    options.start_lines = GlobalMaxSize::of(settings).lines();
+    let memory = GlobalMaxSize::of(settings);
+    options.start_lines = memory.lines();
+    options.backlog_limit = memory.backlog_limit();
+    options.frugal = memory.bytes.is_some_and(|bytes| bytes < LITTLE);
+    if let Some(journal) = &mut options.journal {
+        journal.read_ahead = !options.frugal;
+    }
     options.disk_scan_period = settings.limits.disk_scan_period;
     if settings.limits.min_disk_free.is_some() {
         options.fullest_disk = Fullest::LeastFree;
@@ -113,6 +120,7 @@ fn journal(settings: &Settings) -> JournalOptions {
         pool_files: settings.journal.pool_files.map(|files| files as usize),
         min_files: settings.journal.min_files as usize,
         datasync: settings.journal.datasync,
+        read_ahead: true,
         buffer_timeout: settings.journal.buffer_timeout,
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::caretaker::Caretaker;
 use crate::host::House;
+use crate::host::allocator;
 use crate::host::backlog::Backlog;
 use crate::host::chores::Chores;
 use crate::host::clock::Clock;
@@ -94,6 +95,9 @@ impl Broker {
     /// The data directory cannot be used, or the system refuses threads or signals.
     pub fn start(options: BrokerOptions, node: Box<dyn Brain>) -> Result<BrokerHandle, StartError> {
         let began = Instant::now();
+        if options.frugal {
+            allocator::be_frugal();
+        }
         say_start(&options);
         if options.signals {
             raise_descriptor_limit();

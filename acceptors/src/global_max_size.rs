@@ -7,6 +7,13 @@ use hind_config::{Effective, Origin, Settings};
 use crate::host::lines::Line;
 use crate::host::memory::Memory;
 
+/// What is on its way is at most so much, in bytes, however much memory there is.
+const BACKLOG_MAX: u64 = 64 << 20;
+/// And it may be so much, however little there is.
+const BACKLOG_MIN: u64 = 1 << 20;
+/// What is on its way may take this part of what messages in memory may take.
+const BACKLOG_SHARE: u64 = 8;
+
 /// The limit in force, and where it comes from.
 ///
 /// Artemis takes half of what the JVM may have (manual, chapter Paging, "Global Max Size"); Hind takes half of what
@@ -42,6 +49,13 @@ impl GlobalMaxSize {
             origin,
             memory,
         }
+    }
+
+    /// How many bytes may be on their way to the node or to the disk: little of what messages may take, because nothing
+    /// counts them there, and never more than [`BACKLOG_MAX`].
+    pub fn backlog_limit(&self) -> u64 {
+        let share = self.bytes.map_or(u64::MAX, |bytes| bytes / BACKLOG_SHARE);
+        share.clamp(BACKLOG_MIN, BACKLOG_MAX)
     }
 
     /// What is said of it at start; a warning when it limits nothing.
@@ -155,6 +169,18 @@ mod tests {
             "AMQ222205: OutOfMemoryError possible! global-max-size is 104857600 bytes, but there are only 67108864 \
              bytes allowed by /g/memory.max"
         );
+    }
+
+    #[test]
+    fn what_is_on_its_way_follows_the_memory() {
+        let backlog = |mebibytes: u64| {
+            let size = GlobalMaxSize::within(&settings(""), memory(mebibytes << 20));
+            size.backlog_limit() >> 20
+        };
+        assert_eq!(backlog(128), 8);
+        assert_eq!((backlog(4), backlog(1 << 20)), (1, 64));
+        let unknown = GlobalMaxSize::within(&settings(""), None);
+        assert_eq!(unknown.backlog_limit(), BACKLOG_MAX);
     }
 
     #[test]

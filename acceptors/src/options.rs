@@ -53,6 +53,8 @@ pub struct BrokerOptions {
     pub workers: usize,
     /// Bytes the node may hold unwritten before sockets are no longer read.
     pub backlog_limit: u64,
+    /// Whether there is little memory: it is given back to the system rather than kept for the next need.
+    pub frugal: bool,
     /// How long clients may take to leave once the broker stops, before they are cut off.
     pub stop_grace: Duration,
     /// How long an orderly stop may take before the process ends anyway.
@@ -79,6 +81,7 @@ impl BrokerOptions {
             login: LoginOptions::new(authenticator),
             workers: thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 16)),
             backlog_limit: 64 << 20,
+            frugal: false,
             stop_grace: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(30),
         }
@@ -113,6 +116,8 @@ pub struct JournalOptions {
     pub min_files: usize,
     /// `journal-datasync`: `fdatasync`, else `fsync`.
     pub datasync: bool,
+    /// Whether segments are read ahead in recovery, by threads that each have some in memory.
+    pub read_ahead: bool,
     /// `journal-buffer-timeout`: the longest a batch may wait for company.
     pub buffer_timeout: Duration,
 }
@@ -124,6 +129,7 @@ impl Default for JournalOptions {
             pool_files: Some(10),
             min_files: 2,
             datasync: true,
+            read_ahead: true,
             buffer_timeout: Duration::from_micros(500),
         }
     }

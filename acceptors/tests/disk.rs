@@ -282,3 +282,34 @@ fn a_full_disk_fails_and_says_so() {
     let why = failed.expect("256 KiB do not hold nine segments of 64 KiB");
     assert!(why.contains("No space left"), "{why}");
 }
+
+#[test]
+fn segments_read_ahead_come_in_any_order_asked_for_and_never_older_than_what_was_written() {
+    let mut real = Real::new(options());
+    for segment in 1..=7 {
+        real.execute(batch(segment, 0, b"old", segment));
+    }
+    let begins = |real: &mut Real, segment: u64, with: &[u8]| {
+        let answer = real.execute(Request::ReadSegment(Segment(segment)));
+        let [Completion::Segment(number, content)] = &answer[..] else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(*number, Segment(segment));
+        assert!(content.starts_with(with), "segment {segment}");
+    };
+    for segment in [1, 2, 3, 7, 2, 3, 4] {
+        begins(&mut real, segment, b"old");
+    }
+    // 5 and 6 may have been read by now.
+    real.execute(batch(5, 0, b"new", 8));
+    real.execute(batch(6, 0, b"new", 9));
+    for segment in [5, 6] {
+        begins(&mut real, segment, b"new");
+    }
+    begins(&mut real, 7, b"old");
+    let missing = real.execute(Request::ReadSegment(Segment(9)));
+    assert!(
+        matches!(missing[..], [Completion::Failed(_)]),
+        "{missing:?}"
+    );
+}

@@ -57,10 +57,13 @@ def die_with_parent():
 class Broker:
     """One instance; `with Broker(program) as broker` creates, starts and in the end removes it."""
 
-    def __init__(self, program, create_flags=(), start_seconds=60, offset=None):
+    def __init__(self, program, create_flags=(), start_seconds=60, offset=None, configure=None, in_child=None):
+        """`configure` is given the text of broker.xml and returns it changed; `in_child` runs before the program does."""
         self.program = str(Path(program).resolve())
         self.create_flags = list(create_flags)
         self.start_seconds = start_seconds
+        self.configure = configure
+        self.in_child = in_child
         self.home = Path(tempfile.mkdtemp(prefix="hind-interop."))
         self.instance = self.home / "instance"
         self.log = self.home / "broker.log"
@@ -101,6 +104,14 @@ class Broker:
         made = subprocess.run(command + self.create_flags, capture_output=True, text=True, timeout=60, check=False)
         if made.returncode != 0:
             raise BrokerFailure(f"create ended with {made.returncode}: {made.stdout}{made.stderr}")
+        if self.configure:
+            xml = self.instance / "etc" / "broker.xml"
+            xml.write_text(self.configure(xml.read_text(encoding="utf-8")), encoding="utf-8")
+
+    def before_program(self):
+        die_with_parent()
+        if self.in_child:
+            self.in_child()
 
     def start(self):
         """Starts the instance and returns when it says that it is active; the answer is the seconds that took."""
@@ -110,7 +121,7 @@ class Broker:
             self.process = subprocess.Popen(
                 [str(self.instance / "bin" / "artemis"), "run"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.home,
-                start_new_session=True, preexec_fn=die_with_parent)
+                start_new_session=True, preexec_fn=self.before_program)
         while time.monotonic() - began < self.start_seconds:
             if self.process.poll() is not None:
                 raise BrokerFailure(f"the broker ended with status {self.process.returncode} while it started")
@@ -178,6 +189,36 @@ def children(pid):
     except OSError:
         return []
     return [int(child) for child in listed.split()]
+
+
+def address_setting(match, **values):
+    """A change of broker.xml: what applies to addresses that match; `_` in a name is written `-`."""
+    inside = "".join(f"<{name}>{value}</{name}>" for name, value in dashed(values))
+    setting = f'<address-setting match="{match}">{inside}</address-setting>'
+    return lambda xml: xml.replace("<address-settings>", f"<address-settings>\n{setting}", 1)
+
+
+def core_settings(**values):
+    """A change of broker.xml: settings of the broker itself; `_` in a name is written `-`."""
+    def change(xml):
+        for name, value in dashed(values):
+            xml = re.sub(rf"<{name}>[^<]*</{name}>", "", xml)
+            xml = xml.replace("<acceptors>", f"<{name}>{value}</{name}>\n<acceptors>", 1)
+        return xml
+    return change
+
+
+def changes(*all_changes):
+    """Several changes of broker.xml, one after the other."""
+    def change(xml):
+        for one in all_changes:
+            xml = one(xml)
+        return xml
+    return change
+
+
+def dashed(values):
+    return [(name.replace("_", "-"), value) for name, value in values.items()]
 
 
 def arguments(description):

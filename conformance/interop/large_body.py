@@ -3,7 +3,7 @@
 """A body of two gigabytes goes in and out with a window of memory, and nothing of an unfinished one stays behind.
 
   whole         what a consumer reads has the SHA-256 of what was sent: with and without content-length, from a topic by
-                two consumers at once, and after kill -9 in the middle of a delivery
+                two consumers at once, by one that takes it slowly, and after kill -9 in the middle of a delivery
   memory        the broker's resident memory stays below --rss-mib at its highest, in every step
   nothing left  large-messages/ is empty after the last acknowledgement, after a producer left in the middle, and after
                 kill -9 in the middle of a SEND and a restart
@@ -45,10 +45,12 @@ def digest_of(size, seed):
 class Link:
     """One STOMP connection that never holds a body."""
 
-    def __init__(self, port, seconds=60):
+    def __init__(self, port, seconds=60, beats=None):
+        """`beats`: promises the broker a heart-beat so often, in milliseconds."""
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
         self.buffer = b""
-        self.write("CONNECT\naccept-version:1.2\nhost:localhost\nlogin:a\npasscode:a\n\n\0")
+        self.write("CONNECT\naccept-version:1.2\nhost:localhost\nlogin:a\npasscode:a\n"
+                   + (f"heart-beat:{beats},0\n\n\0" if beats else "\n\0"))
         self.expect("CONNECTED")
 
     def __enter__(self):
@@ -141,7 +143,8 @@ class Suite:
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def nothing_left(self):
-        wait_until(lambda: not self.files(), what="an empty large-messages folder")
+        # A large file is given back to the file system bit by bit, 128 MiB a second.
+        wait_until(lambda: not self.files(), 120, "an empty large-messages folder")
 
     def step(self, what, act):
         self.broker.reset_peak()
@@ -197,6 +200,37 @@ class Suite:
         assert not failures, failures
         return 2 * size
 
+    def slowly(self, size):
+        """A consumer that takes longer than the broker waits for a silent client, and beats all the while."""
+        beats = 500
+        expected = digest_of(size, 4)
+        self.send(size, 4)
+        with Link(self.port, beats=beats) as link:
+            link.subscribe(DESTINATION)
+            command, headers = link.head()
+            assert command == "MESSAGE", command
+            digest = hashlib.sha256(link.buffer)
+            left = size - len(link.buffer)
+            seconds = 6
+            began = last = time.monotonic()
+            while left > 0:
+                part = link.socket.recv(min(left, 1 << 16))
+                assert part, f"given up after {time.monotonic() - began:.1f} s"
+                digest.update(part)
+                left -= len(part)
+                if time.monotonic() - last > beats / 2000:
+                    last = time.monotonic()
+                    link.write("\n")
+                ahead = (size - left) / size * seconds - (time.monotonic() - began)
+                time.sleep(max(0, ahead))
+            assert digest.hexdigest() == expected, "another body came out"
+            link.buffer = b""
+            while b"\0" not in link.buffer:
+                link.more()
+            link.buffer = b""
+            link.acknowledge(headers)
+        return size
+
     def abandoned(self, size):
         with Link(self.port) as link:
             link.send(DESTINATION, 10 * size, 5, most=size)
@@ -234,6 +268,8 @@ class Suite:
         self.step("out again", lambda: self.receive(part, 2))
         self.nothing_left()
         self.step("a topic, two consumers", lambda: self.topic(part, 3))
+        self.nothing_left()
+        self.step("taken slowly", lambda: self.slowly(max(part, 32 * BLOCK)))
         self.nothing_left()
         self.step("left by its producer", lambda: self.abandoned(part))
         self.step("killed while it came in", lambda: self.killed_while_sending(part))

@@ -16,7 +16,7 @@ use hind_engine::id::{MessageId, QueueId};
 use hind_engine::message::{Kind, Message};
 use hind_engine::storage::record::{Key, MessageRecord, Record, Route};
 use hind_engine::storage::request::{Request, Segment};
-use hind_engine::storage::{Branch, JournalSettings, Replay, Storage};
+use hind_engine::storage::{Branch, Content, JournalSettings, Replay, Storage};
 use smallvec::smallvec;
 
 const MESSAGES: u64 = 1_000_000;
@@ -118,6 +118,7 @@ fn write_and_replay(body: &Bytes) {
         }
     }
     report("append a backlog, 1 KiB", start + copying, MESSAGES);
+    let files: Vec<Bytes> = files.into_iter().map(Bytes::from).collect();
     replay("replay, counting only, 1 KiB", &files, &mut |_| ());
     // Most of what this adds is the kernel handing out a gigabyte of fresh memory.
     let mut messages = Vec::with_capacity(MESSAGES as usize);
@@ -130,18 +131,22 @@ fn write_and_replay(body: &Bytes) {
     );
 }
 
-fn replay(what: &str, files: &[Vec<u8>], keep: &mut dyn FnMut(Arc<Message>)) {
+fn replay(what: &str, files: &[Bytes], keep: &mut dyn FnMut(Arc<Message>)) {
     let start = Instant::now();
     let mut replay = Replay::new((1..=files.len() as u64).map(Segment).collect());
     let mut n = 0;
     for (number, file) in (1..).zip(files) {
         replay
-            .segment(Segment(number), file, &mut |_, _, record| {
-                if let Record::Message(record) = record {
-                    n += 1;
-                    keep(record.message);
-                }
-            })
+            .segment(
+                Segment(number),
+                Content::of(Segment(number), file.clone()),
+                &mut |_, _, record| {
+                    if let Record::Message(record) = record {
+                        n += 1;
+                        keep(record.message);
+                    }
+                },
+            )
             .expect("undamaged");
     }
     let mut storage = Storage::new(JournalSettings::default());

@@ -22,6 +22,7 @@ use hind_engine::event::Event;
 use hind_engine::id::{ConnectionId, ConsumerId, SessionId, Ticket};
 use hind_engine::message::{Kind, Message};
 use hind_engine::security::user::Identity;
+use hind_engine::storage::Content;
 use hind_engine::storage::request::{Completion, PageCompletion, PageRequest, Request};
 use hind_engine::time::Now;
 use hind_ha::effect::Effects;
@@ -145,7 +146,9 @@ fn answer(request: Request) -> Option<Completion> {
         Request::WriteState(_) => Completion::StateWritten,
         Request::ReadState => Completion::State(None),
         Request::ListSegments => Completion::Segments(Vec::new()),
-        Request::ReadSegment(segment) => Completion::Segment(segment, Bytes::new()),
+        Request::ReadSegment(segment) => {
+            Completion::Segment(segment, Content::of(segment, Bytes::new()))
+        }
         Request::SyncAll => Completion::Synced,
         Request::Page(PageRequest::List) => Completion::Page(PageCompletion::Pages(Vec::new())),
         Request::Large(_) => return None,

@@ -7,7 +7,7 @@ use hind_engine::notice::Notice;
 use hind_engine::random::Random;
 use hind_engine::settings::Settings as EngineSettings;
 use hind_engine::storage::request::{Completion, Request, Segment};
-use hind_engine::storage::{JournalSettings, Position, Replay, Storage};
+use hind_engine::storage::{Content, JournalSettings, Position, Replay, Storage};
 use hind_engine::time::{Instant, Now};
 
 use crate::activation::primary_only::PrimaryOnly;
@@ -15,9 +15,6 @@ use crate::effect::{Door, Effects};
 use crate::identity::{BrokerId, NodeId, NodeState, StopMark};
 use crate::input::{Input, Operation};
 use crate::policy::HaPolicy;
-
-/// Segments asked for ahead in recovery, so that the disk works while the last one is applied.
-const AHEAD: usize = 2;
 
 /// Everything a node is told at start.
 #[derive(Clone, Debug, Default)]
@@ -190,7 +187,7 @@ impl Node {
             }
             Completion::State(state) => self.state_read(state, effects),
             Completion::Segments(segments) => self.listed(segments, effects),
-            Completion::Segment(segment, bytes) => self.replay(segment, &bytes, effects),
+            Completion::Segment(segment, content) => self.replay(segment, content, effects),
             Completion::Synced => self.recovered_is_synced(now, effects),
             Completion::StateWritten => match self.activation {
                 PrimaryOnly::Marking => self.end(true, effects),
@@ -258,25 +255,20 @@ impl Node {
             return;
         }
         let total = segments.len() as u64;
-        effects.disk.extend(
-            segments
-                .iter()
-                .take(AHEAD)
-                .map(|segment| Request::ReadSegment(*segment)),
-        );
         let replay = Box::new(Replay::new(segments));
-        let empty = replay.next_segment().is_none();
+        let first = replay.next_segment();
         self.activation = PrimaryOnly::Replaying {
             replay,
             total,
             read: 0,
         };
-        if empty {
-            self.replayed(effects);
+        match first {
+            Some(first) => effects.disk.push(Request::ReadSegment(first)),
+            None => self.replayed(effects),
         }
     }
 
-    fn replay(&mut self, segment: Segment, bytes: &Bytes, effects: &mut Effects) {
+    fn replay(&mut self, segment: Segment, content: Content, effects: &mut Effects) {
         let PrimaryOnly::Replaying {
             replay,
             total,
@@ -286,7 +278,7 @@ impl Node {
             return;
         };
         let engine = &mut self.engine;
-        let outcome = replay.segment(segment, bytes, &mut |live, _, record| {
+        let outcome = replay.segment(segment, content, &mut |live, _, record| {
             engine.replay(&record, live)
         });
         if let Err(damage) = outcome {
@@ -299,10 +291,9 @@ impl Node {
             read: *read,
             total: *total,
         });
-        if replay.next_segment().is_none() {
-            self.replayed(effects);
-        } else if let Some(ahead) = replay.segment_ahead(AHEAD - 1) {
-            effects.disk.push(Request::ReadSegment(ahead));
+        match replay.next_segment() {
+            Some(next) => effects.disk.push(Request::ReadSegment(next)),
+            None => self.replayed(effects),
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The only home of threads, files and the clock.
 
+pub mod allocator;
 pub mod backlog;
 pub mod chores;
 pub mod clock;

@@ -149,6 +149,15 @@ impl Process {
         }
     }
 
+    /// A client's link is broken: what has arrived and has not been read, because its machine waits for something, is
+    /// taken for not arrived. A client that comes back by another link is not to be overtaken by what it said long before.
+    pub fn forget_unread(&mut self, link: LinkId) {
+        let mut sockets = self.sockets.values_mut();
+        if let Some(socket) = sockets.find(|socket| socket.link == link) {
+            socket.input.clear();
+        }
+    }
+
     /// A client's link has ended.
     pub fn lost(&mut self, now: Now, id: ConnectionId) {
         if self.sockets.remove(&id).is_some() {

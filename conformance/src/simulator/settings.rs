@@ -21,6 +21,8 @@ pub const ROLE: &str = "everything";
 /// The queue whose messages wait before they are tried again, and whose address stays when it is not used: an address that
 /// goes takes its duplicate ids along, so that no producer may count on them elsewhere.
 const LASTING: &str = QUEUES[RETRIED.0];
+/// From this size on the body of a message goes to a file of its own.
+pub const LARGE_FROM: u64 = 5_000;
 /// Bytes of a journal segment.
 pub const SEGMENT: usize = 64 * 1024;
 
@@ -49,9 +51,10 @@ pub fn node(limits: Option<&Limits>) -> hind_ha::Settings {
 }
 
 /// How STOMP is served. Not every client promises to beat: the silence that ends the connection of one that does not has
-/// to outlast a run's pauses.
+/// to outlast a run's pauses. Every twentieth body or so is large.
 pub fn stomp() -> hind_stomp::Options {
     hind_stomp::Options {
+        large_message_bytes_min: Some(LARGE_FROM),
         connection_ttl: Some(Duration::from_secs(2)),
         ..hind_stomp::Options::default()
     }

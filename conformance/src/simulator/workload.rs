@@ -5,6 +5,7 @@ use super::client::{Client, Scene};
 use super::clock;
 use super::limits::{Limits, PRESSED};
 use super::model::{AckMode, Kind, Place, PlaceId, QUEUES, RETRIED, Sending, Shade, TOPIC_NAMES};
+use super::settings::LARGE_FROM;
 
 /// One thing a client may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,6 +142,7 @@ fn count_kinds(sending: &Sending, scene: &mut Scene<'_>) {
         (sending.duplicate_id, "send.duplicate_id"),
         (sending.transaction.is_some(), "send.in_transaction"),
         (sending.place.is_none(), "send.to_topic"),
+        (sending.size as u64 >= LARGE_FROM, "send.large"),
     ] {
         if asked {
             scene.counters.hit(counter);

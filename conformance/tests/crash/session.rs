@@ -67,9 +67,9 @@ impl Recording {
         let disk = Disk::new(settings::SEGMENT, random.fork());
         let mut session = Session {
             now: 0,
-            process: Process::new(u128::from(seed), false),
+            process: Process::new(u128::from(seed), false, None),
             clients: (0..CLIENTS).map(Client::new).collect(),
-            model: Model::new(),
+            model: Model::new(None),
             counters: Counters::default(),
             trace: Trace::new(false, false),
             disk,
@@ -196,7 +196,7 @@ impl Session {
 /// A broker that has recovered from this disk.
 pub fn recover(disk: &mut Disk) -> Result<Process, String> {
     let now = clock::at(0);
-    let mut process = Process::new(7, false);
+    let mut process = Process::new(7, false, None);
     process.start(now);
     while let Some(deed) = process.deeds.pop_front() {
         match deed {

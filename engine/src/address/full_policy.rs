@@ -50,7 +50,10 @@ impl Engine {
         let policy = address.settings.address_full_policy;
         if policy == AddressFullPolicy::Page {
             return match self.page_limit_policy(id, &address.settings) {
-                None => Ok(Verdict::Accept),
+                None => {
+                    self.wait_for_pages(from, id, turn);
+                    Ok(Verdict::Accept)
+                }
                 Some(PageFullPolicy::Drop) => self.drop_message(id, turn),
                 Some(PageFullPolicy::Fail) => Err(full(address)),
             };

@@ -32,7 +32,7 @@ impl Ledger {
 
 /// What a message in memory takes beside its own bytes: its envelope, its entry on a queue, in the index of the log and
 /// in the index of the journal, as measured (README, "Figures").
-const OVERHEAD: u64 = 384;
+const OVERHEAD: u64 = 352;
 
 /// What a message is charged with, in bytes.
 fn weight(message: &Message) -> u64 {

@@ -6,11 +6,13 @@
 //! `queue/page_in.rs` has the way back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::pages::Stage;
 use super::settings::AddressFullPolicy;
 use crate::engine::{Engine, Turn};
-use crate::id::{AddressId, PageId, QueueId};
+use crate::event::Block;
+use crate::id::{AddressId, ConnectionId, PageId, QueueId};
 use crate::notice::Notice;
 use crate::queue::page_cursor::Purpose;
 use crate::storage::page::{Appender, PageHeader};
@@ -30,8 +32,10 @@ pub struct Paging {
 const PIECE: u64 = 64 * 1024;
 /// So much of all pages together may wait in memory, whatever the pieces.
 const UNWRITTEN: u64 = 4 * 1024 * 1024;
-/// So much of all pages together may be known to the log only: it has to be read back before a broker serves.
+/// So much of all open pages together may be known to the log only: it has to be read back before a broker serves.
 const UNSEALED: u64 = 32 * 1024 * 1024;
+/// With so much given to the disk and not yet written, those who send to addresses that page wait for it.
+const UNDER_WAY: u64 = 16 * 1024 * 1024;
 
 /// A read under way.
 #[derive(Debug, Default)]
@@ -51,10 +55,18 @@ pub(crate) struct PageWork {
     closed: BTreeSet<PageId>,
     /// Files being written, with the bytes that are in them.
     files: BTreeMap<PageId, Appender>,
-    /// Bytes in the files of pages that the log still has.
-    unsealed: u64,
+    /// Bytes in the files of open pages.
+    open: u64,
+    /// Bytes in the files of pages that take no more and that the log still has.
+    sealing: BTreeMap<PageId, u64>,
+    /// Pages that something has come to in this turn.
+    touched: BTreeSet<PageId>,
+    /// Addresses whose senders wait for the disk.
+    pressing: BTreeSet<Arc<str>>,
     /// Reads under way.
     pub reads: BTreeMap<(PageId, u64), Read>,
+    /// Files of an earlier run, of pages that are to be written anew.
+    left_over: BTreeSet<PageId>,
     /// Queues that want to read and have to wait for others.
     pub waiting: BTreeSet<QueueId>,
     /// Queues that may want something from their pages.
@@ -104,6 +116,7 @@ impl Engine {
     pub(crate) fn arrive_in_page(&mut self, place: PagePlace, visible: bool, turn: &mut Turn<'_>) {
         self.state.pages.filled(place, turn.storage.live());
         self.page_work.unwritten.insert(place.page);
+        self.page_work.touched.insert(place.page);
         let Some(page) = self.state.pages.get_mut(place.page) else {
             return;
         };
@@ -132,31 +145,78 @@ impl Engine {
 
     /// End of a turn: what has to be written is, what is full is put on the disk, what is done with goes.
     pub(crate) fn finish_pages(&mut self, turn: &mut Turn<'_>) {
-        let all = self.state.pages.unwritten_bytes() > UNWRITTEN || self.is_globally_full();
-        let due = |id: &PageId| {
-            let page = self.state.pages.get(*id);
-            page.is_none_or(|page| {
-                let address = self.state.addresses.get(page.address);
-                let size = address.map_or(PIECE, |address| address.settings.page_size_bytes);
-                all || page.unwritten_bytes >= PIECE.min(size) || page.stage > Stage::Open
-            })
-        };
-        if !self.page_work.unwritten.is_empty() {
-            let due: Vec<PageId> = self
-                .page_work
-                .unwritten
-                .iter()
-                .copied()
-                .filter(due)
-                .collect();
-            due.into_iter().for_each(|id| self.write_page(id, turn));
-            self.bound_unsealed();
+        for id in std::mem::take(&mut self.page_work.touched) {
+            // A page that has been written since may stand on the disk by now: nothing must ever be written to it again.
+            if self.page_work.unwritten.contains(&id) && self.is_due_to_be_written(id) {
+                self.write_page(id, turn);
+            }
         }
+        self.bound_unwritten(turn);
+        self.bound_unsealed(turn);
         if !self.page_work.closed.is_empty() {
             self.seal_closed(turn);
         }
         if self.state.pages.has_done() {
             self.delete_done(turn);
+        }
+        if !self.page_work.pressing.is_empty() {
+            self.let_senders_go_on(turn);
+        }
+    }
+
+    fn is_due_to_be_written(&self, id: PageId) -> bool {
+        let page = self.state.pages.get(id);
+        page.is_none_or(|page| {
+            let address = self.state.addresses.get(page.address);
+            let size = address.map_or(PIECE, |address| address.settings.page_size_bytes);
+            page.unwritten_bytes >= PIECE.min(size) || page.stage > Stage::Open
+        })
+    }
+
+    /// Who sends to an address that pages waits while too much is on its way to the disk; nobody else does.
+    pub(crate) fn wait_for_pages(
+        &mut self,
+        from: ConnectionId,
+        id: AddressId,
+        turn: &mut Turn<'_>,
+    ) {
+        let pressed = self.page_work.under_way > self.share_of_memory(16, UNDER_WAY);
+        let address = self.state.addresses.get(id);
+        if let Some(address) = address.filter(|address| pressed && address.paging.active) {
+            let name = address.record.name.clone();
+            self.page_work.pressing.insert(name.clone());
+            turn.events
+                .extend(self.blocks.begin(from, Block::AddressFull(name)));
+        }
+    }
+
+    fn let_senders_go_on(&mut self, turn: &mut Turn<'_>) {
+        if self.page_work.under_way > self.share_of_memory(16, UNDER_WAY) / 2 {
+            return;
+        }
+        for name in std::mem::take(&mut self.page_work.pressing) {
+            turn.events
+                .extend(self.blocks.end(&Block::AddressFull(name)));
+        }
+    }
+
+    /// A part of what all messages may take, but no more than `most`.
+    fn share_of_memory(&self, part: u64, most: u64) -> u64 {
+        let all = self.settings.global_max_bytes;
+        all.map_or(most, |all| most.min(all / part))
+    }
+
+    /// Writes the oldest pages while too much waits: what came last may be consumed before it has to be written.
+    fn bound_unwritten(&mut self, turn: &mut Turn<'_>) {
+        let limit = self.share_of_memory(16, UNWRITTEN);
+        if self.state.pages.unwritten_bytes() <= limit {
+            return;
+        }
+        while self.state.pages.unwritten_bytes() > limit / 2 {
+            let Some(id) = self.page_work.unwritten.first().copied() else {
+                return;
+            };
+            self.write_page(id, turn);
         }
     }
 
@@ -166,6 +226,7 @@ impl Engine {
         let Some(page) = self.state.pages.get(id) else {
             return;
         };
+        let closed = page.stage > Stage::Open;
         let address = self.state.addresses.get(page.address);
         let name = address.map_or("", |address| &address.record.name);
         let limit = address.map_or(u64::MAX, |address| address.settings.page_size_bytes);
@@ -179,8 +240,13 @@ impl Engine {
         for kept in self.state.pages.take_unwritten(id) {
             file.push(kept.index, &kept.record);
         }
-        self.page_work.unsealed += file.collected();
-        self.page_work.under_way += file.collected();
+        let more = file.collected();
+        self.page_work.under_way += more;
+        if closed {
+            *self.page_work.sealing.entry(id).or_default() += more;
+        } else {
+            self.page_work.open += more;
+        }
         let request = file.take();
         let written = file.end();
         turn.storage.ask_all(request.map(Request::Page));
@@ -193,28 +259,23 @@ impl Engine {
         }
     }
 
-    /// Closes the largest pages while too much is known to the log only.
-    fn bound_unsealed(&mut self) {
-        let limit = self
-            .settings
-            .global_max_bytes
-            .map_or(UNSEALED, |max| UNSEALED.min(max / 4));
-        let mut open = self.page_work.unsealed;
-        while open > limit {
-            let files = self.page_work.files.iter();
-            let closable = files.filter(|(id, _)| !self.page_work.closed.contains(id));
-            let sealing = |id: &PageId| {
-                let page = self.state.pages.get(*id);
-                page.is_none_or(|page| page.stage >= Stage::Closed)
-            };
-            let largest = closable
-                .filter(|(id, _)| !sealing(id))
-                .max_by_key(|(_, file)| file.end());
-            let Some((id, size)) = largest.map(|(id, file)| (*id, file.end())) else {
-                return;
-            };
+    /// Closes the largest open pages while too much is known to the log only.
+    fn bound_unsealed(&mut self, turn: &mut Turn<'_>) {
+        let limit = self.share_of_memory(8, UNSEALED);
+        if self.page_work.open <= limit {
+            return;
+        }
+        let files = self.page_work.files.iter();
+        let open = files.filter(|(id, _)| !self.page_work.sealing.contains_key(id));
+        let mut open: Vec<_> = open.map(|(id, file)| (file.end(), *id)).collect();
+        open.sort_unstable();
+        while self.page_work.open > limit / 2
+            && let Some((_, id)) = open.pop()
+        {
             self.close_page(id);
-            open = open.saturating_sub(size);
+            if self.page_work.unwritten.contains(&id) {
+                self.write_page(id, turn);
+            }
         }
     }
 
@@ -229,8 +290,12 @@ impl Engine {
         page.close();
         if page.unwritten_bytes > 0 {
             self.page_work.unwritten.insert(id);
+            self.page_work.touched.insert(id);
         }
         let address = page.address;
+        let written = self.page_work.files.get(&id).map_or(0, Appender::end);
+        self.page_work.open -= written;
+        self.page_work.sealing.insert(id, written);
         self.page_work.closed.insert(id);
         if let Some(address) = self.state.addresses.get_mut(address)
             && address.paging.open == Some(id)
@@ -267,11 +332,13 @@ impl Engine {
                 for queue in address.queues.clone() {
                     if let Some(queue) = self.state.queues.get_mut(queue) {
                         queue.cursor.behind.remove(&id);
-                        queue.cursor.short_of_room.remove(&id);
+                        queue.cursor.crowded.remove(&id);
                     }
+                    // It may have been the last one that something waited for.
+                    self.page_work.wanting.insert(queue);
                 }
             }
-            if page.written > 0 {
+            if self.page_work.left_over.remove(&id) || page.written > 0 {
                 let delete = Request::Page(PageRequest::Delete(id));
                 turn.storage.ask_when_synced(delete);
             }
@@ -279,8 +346,9 @@ impl Engine {
     }
 
     fn forget_file(&mut self, id: PageId) {
-        if let Some(file) = self.page_work.files.remove(&id) {
-            self.page_work.unsealed -= file.end();
+        let file = self.page_work.files.remove(&id);
+        if self.page_work.sealing.remove(&id).is_none() {
+            self.page_work.open -= file.map_or(0, |file| file.end());
         }
     }
 
@@ -309,8 +377,12 @@ impl Engine {
     /// Files of pages that the log knows nothing of, or will write anew.
     fn delete_unknown(&mut self, files: &[PageId], turn: &mut Turn<'_>) {
         for id in files {
-            if self.state.pages.get(*id).is_none() {
-                turn.storage.ask(Request::Page(PageRequest::Delete(*id)));
+            match self.state.pages.get(*id) {
+                None => turn.storage.ask(Request::Page(PageRequest::Delete(*id))),
+                Some(page) if page.stage < Stage::Sealed => {
+                    self.page_work.left_over.insert(*id);
+                }
+                Some(_) => {}
             }
         }
     }
@@ -344,6 +416,7 @@ impl Engine {
             };
             if stage != Stage::Sealed {
                 self.page_work.unwritten.insert(id);
+                self.page_work.touched.insert(id);
             }
             before
                 .into_iter()

@@ -78,11 +78,10 @@ impl Engine {
     /// whose file is not there has lost its body.
     fn large_files_found(&mut self, files: &[LargeId], turn: &mut Turn<'_>) {
         let (state, large) = (&self.state, &self.large);
-        let unneeded = files.iter().filter(|file| {
-            **file < large.first
-                && state.large_count(**file) == 0
-                && !large.uploading.contains_key(file)
-        });
+        // The disk looked before this run had a file; a number may be used again if the log lost it in a crash.
+        let unneeded = files
+            .iter()
+            .filter(|file| state.large_count(**file) == 0 && !large.uploading.contains_key(file));
         for file in unneeded {
             turn.storage
                 .ask(Request::Large(LargeRequest::Delete(*file)));

@@ -10,9 +10,6 @@ use crate::message::Message;
 use crate::storage::page::Entry;
 use crate::storage::record::{LastAddress, Mark, MessageRecord, PagePlace};
 
-/// How long what is due waits for room, in milliseconds.
-const RETRY: u64 = 1_000;
-
 impl Engine {
     /// Whether a message in a page is worth a copy of its own in memory.
     pub(super) fn is_worth_a_copy(
@@ -59,10 +56,7 @@ impl Engine {
             }
             if !message.is_expired(look.wall) && !self.has_room(look.queue, times) {
                 if look.purpose == Purpose::Due {
-                    self.leave_until(look.queue, place.page, look.wall + RETRY);
-                    if let Some(queue) = self.state.queues.get_mut(look.queue) {
-                        queue.cursor.short_of_room.insert(place.page);
-                    }
+                    self.wait_for_room(look.queue, place.page);
                     continue;
                 }
                 return Some(Place {
@@ -146,6 +140,13 @@ impl Engine {
         let times = [mark.scheduled, message.expiration].into_iter();
         if let Some(at) = times.filter(|at| *at != 0).min() {
             self.leave_until(id, page, at);
+        }
+    }
+
+    /// Something in the page is due and finds no room: it is looked at again when there is some.
+    fn wait_for_room(&mut self, id: QueueId, page: PageId) {
+        if let Some(queue) = self.state.queues.get_mut(id) {
+            queue.cursor.crowded.insert(page);
         }
     }
 

@@ -52,8 +52,8 @@ pub struct PageCursor {
     pub in_memory: Ledger,
     /// Pages in which messages were left behind, with the earliest time at which one of them is due, ms since 1970.
     pub behind: BTreeMap<PageId, u64>,
-    /// Those of them that were due and found no room.
-    pub short_of_room: BTreeSet<PageId>,
+    /// Pages in which messages are due that found no room.
+    pub crowded: BTreeSet<PageId>,
     /// Messages that came after those in the pages and yet were not paged (before a restart): held until then.
     pub after: BTreeSet<MessageId>,
     /// The next read has to be so long to show a whole message.
@@ -71,13 +71,6 @@ impl PageCursor {
     pub fn due_page(&self, wall: u64) -> Option<PageId> {
         let mut behind = self.behind.iter();
         behind.find(|(_, at)| **at <= wall).map(|(page, _)| *page)
-    }
-
-    /// There is room: what had to wait for it is due.
-    pub(crate) fn room_again(&mut self, wall: u64) {
-        for page in std::mem::take(&mut self.short_of_room) {
-            self.leave_behind(page, wall);
-        }
     }
 
     /// A message of a page is left behind until then.

@@ -67,12 +67,6 @@ impl Engine {
         if queue.cursor.reading.is_some() {
             return false;
         }
-        if !queue.cursor.short_of_room.is_empty()
-            && self.has_room(id, 2)
-            && let Some(queue) = self.state.queues.get_mut(id)
-        {
-            queue.cursor.room_again(turn.now.wall);
-        }
         let Some((purpose, place)) = self.next_read(id, turn.now.wall) else {
             if !self.has_unread(id) {
                 self.release_after(id, MessageId(u64::MAX), turn);
@@ -86,6 +80,7 @@ impl Engine {
         {
             // When it is due next is found out by looking.
             queue.cursor.behind.insert(place.page, u64::MAX);
+            queue.cursor.crowded.remove(&place.page);
             queue.cursor.due = place;
         }
         if purpose == Purpose::Search
@@ -115,7 +110,9 @@ impl Engine {
                 return Some((Purpose::Due, due));
             }
         }
-        if let Some(page) = cursor.due_page(wall) {
+        let crowded = cursor.crowded.first().copied();
+        let crowded = crowded.filter(|_| self.has_room(id, 1));
+        if let Some(page) = cursor.due_page(wall).or(crowded) {
             let place = Place {
                 page,
                 ..Place::default()

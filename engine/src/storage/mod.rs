@@ -9,7 +9,7 @@ pub mod record;
 pub mod request;
 mod settings;
 
-pub use journal::{Damage, Footprint, Liveness, Recovered, Replay, Storage, Visitor};
+pub use journal::{Content, Damage, Footprint, Liveness, Recovered, Replay, Storage, Visitor};
 pub use settings::JournalSettings;
 
 use std::fmt;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::Position;
+use super::{Content, Position};
 use crate::id::{LargeId, PageId};
 
 /// One journal file, numbered in the order of use; the number is also its generation, so that a recycled file's old
@@ -151,7 +151,7 @@ pub enum Completion {
     /// The segments that exist, ascending.
     Segments(Vec<Segment>),
     /// The whole content of a segment's file.
-    Segment(Segment, Bytes),
+    Segment(Segment, Content),
     /// Everything that exists is synced.
     Synced,
     /// A read, write or sync failed; nothing after it was carried out and nothing ever will be. The text says what,

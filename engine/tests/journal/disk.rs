@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use hind_engine::storage::record::Record;
 use hind_engine::storage::request::{Batch, Request, Segment};
 use hind_engine::storage::{
-    Branch, Damage, JournalSettings, Liveness, Position, Recovered, Replay, Storage,
+    Branch, Content, Damage, JournalSettings, Liveness, Position, Recovered, Replay, Storage,
 };
 
 use crate::random::Random;
@@ -167,7 +168,8 @@ impl Disk {
     ) -> Result<(Storage, Recovered), Damage> {
         let mut replay = Replay::new(self.files.keys().map(|n| Segment(*n)).collect());
         while let Some(segment) = replay.next_segment() {
-            replay.segment(segment, &self.files[&segment.0], visit)?;
+            let bytes = Bytes::copy_from_slice(&self.files[&segment.0]);
+            replay.segment(segment, Content::of(segment, bytes), visit)?;
         }
         let mut storage = Storage::new(settings);
         let recovered = replay.finish(&mut storage)?;

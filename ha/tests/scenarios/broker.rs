@@ -16,6 +16,7 @@ use hind_engine::message::{Body, Kind, Message};
 use hind_engine::notice::Notice;
 use hind_engine::queue::Counters;
 use hind_engine::security::user::Identity;
+use hind_engine::storage::Content;
 use hind_engine::storage::request::{
     Batch, Completion, PageCompletion, PageRequest, Request, Segment,
 };
@@ -146,7 +147,8 @@ impl Broker {
             Request::ReadState => Completion::State(self.state.clone()),
             Request::ListSegments => Completion::Segments(self.files.keys().copied().collect()),
             Request::ReadSegment(segment) => {
-                Completion::Segment(segment, Bytes::from(self.files[&segment].clone()))
+                let bytes = Bytes::from(self.files[&segment].clone());
+                Completion::Segment(segment, Content::of(segment, bytes))
             }
             Request::SyncAll => Completion::Synced,
             Request::Page(request) => match self.page(request) {

@@ -673,3 +673,19 @@ fn bodies_of_paged_messages_are_kept_until_no_queue_needs_them_also_over_a_resta
     broker.crash_and_restart();
     assert_eq!((files(&broker), lost(&broker)), (0, vec![]));
 }
+
+#[test]
+fn a_file_whose_number_the_log_has_lost_is_deleted_and_the_number_used_again() {
+    let mut broker = Broker::with(&[]);
+    broker.connect(1, "a");
+    broker.hold_disk = true;
+    begin(&mut broker, 1, 1, "q");
+    append(&mut broker, 1, 1, &body(2 * SIZE));
+    let number = *broker.large.files.keys().next().expect("a file");
+    broker.crash_and_restart();
+    assert_eq!(files(&broker), 0);
+    broker.connect(1, "a");
+    send_large(&mut broker, message("q", ""), Some(Anycast));
+    assert_eq!(broker.large.only().len(), SIZE + 4 * 4);
+    assert!(broker.large.files.contains_key(&number));
+}

@@ -339,8 +339,13 @@ impl Connection {
             heart_beat.heard(now);
         }
         if is_first {
+            let delivery = &download.delivery;
             let wanted = match &mut self.state {
-                State::Connected(session) => session.write_head(&download.delivery, out),
+                State::Connected(session) if delivery.message.is_expired(now.wall) => {
+                    session.give_back(delivery, out);
+                    false
+                }
+                State::Connected(session) => session.write_head(delivery, out),
                 _ => false,
             };
             if !wanted {
@@ -386,7 +391,15 @@ impl Connection {
         while self.download.is_none()
             && let Some(event) = self.waiting.pop_front()
         {
-            self.deal_with(now, event, out);
+            match (event, &mut self.state) {
+                // Its time has passed while it waited.
+                (Event::Deliver(delivery), State::Connected(session))
+                    if delivery.message.is_expired(now.wall) =>
+                {
+                    session.give_back(&delivery, out);
+                }
+                (event, _) => self.deal_with(now, event, out),
+            }
         }
         self.close_if_answered(out);
     }

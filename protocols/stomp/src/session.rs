@@ -297,6 +297,22 @@ impl Session {
         }
     }
 
+    /// A message is not sent: the engine is to look at it again.
+    pub fn give_back(&mut self, delivery: &Delivery, out: &mut Outbound) {
+        if self.subscriptions.of(delivery.consumer).is_some() {
+            let settle = Settle {
+                deliveries: Deliveries::One(delivery.delivery),
+                outcome: Outcome::Released,
+                transaction: None,
+                ticket: None,
+            };
+            let settle = ConsumerCommand::Settle(settle);
+            out.commands
+                .push(Command::Consumer(delivery.consumer, settle));
+            self.lost(delivery, out);
+        }
+    }
+
     /// All of a message has gone out.
     pub fn delivered(&mut self, delivery: &Delivery, out: &mut Outbound) {
         if let Some(subscription) = self.subscriptions.of(delivery.consumer) {

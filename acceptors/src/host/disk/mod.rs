@@ -16,12 +16,13 @@ mod foreign;
 pub mod group_commit;
 mod idle;
 pub mod pace;
+pub mod read_ahead;
 pub mod volatile;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use hind_engine::storage::request::{Batch, Completion, Request, Segment, Write};
 
 use crate::options::{Directories, JournalOptions};
 use file_pool::FilePool;
+use read_ahead::ReadAhead;
 
 /// The journal directory, and whoever carries out requests on it.
 ///
@@ -44,8 +46,8 @@ pub struct Disk {
     /// Files that have been written since the last sync, and the newest one.
     open: BTreeMap<Segment, Open>,
     pool: Arc<FilePool>,
-    /// What recovery has read last, for its memory.
-    read: VecDeque<Bytes>,
+    /// Segments being read in recovery; nothing is written meanwhile.
+    ahead: Option<ReadAhead>,
     failed: bool,
 }
 
@@ -111,7 +113,7 @@ impl Disk {
             options,
             open: BTreeMap::new(),
             pool: Arc::new(pool),
-            read: VecDeque::new(),
+            ahead: None,
             failed: false,
         })
     }
@@ -195,6 +197,7 @@ impl Disk {
 
     /// Writes one contiguous region.
     fn write(&mut self, writes: &[Write]) -> Result<(), Fault> {
+        self.ahead = None;
         let segment = writes[0].segment;
         let path = self.segment_path(segment);
         let open = self.opened(segment, writes[0].offset == 0)?;
@@ -255,6 +258,7 @@ impl Disk {
     }
 
     fn release(&mut self, segment: Segment) -> Result<(), Fault> {
+        self.ahead = None;
         self.open.remove(&segment);
         let path = self.segment_path(segment);
         if path.exists() {
@@ -297,37 +301,31 @@ impl Disk {
         Ok(segments)
     }
 
+    /// Reads a segment, and goes on to read those behind it: whoever asks for one in recovery will ask for them, too.
     fn read_segment(&mut self, segment: Segment) -> Result<Completion, Fault> {
         let path = self.segment_path(segment);
-        let mut content = self.read_buffer();
-        let mut file = File::open(&path).during("open", &path)?;
-        file.read_to_end(&mut content).during("read", &path)?;
-        let content = Bytes::from(content);
-        self.read.push_back(content.clone());
-        Ok(Completion::Segment(segment, content))
-    }
-
-    /// Memory for a segment: that of one read before which nobody looks at any more, else fresh.
-    fn read_buffer(&mut self) -> Vec<u8> {
-        /// As many as are asked for ahead, and the one being looked at.
-        const KEPT: usize = 3;
-        if self.read.len() < KEPT {
-            return Vec::new();
+        if self.ahead.is_none() {
+            let all = self.segments()?.into_iter();
+            let list: Vec<_> = all
+                .filter(|it| *it >= segment)
+                .map(|it| (it, self.segment_path(it)))
+                .collect();
+            if list.len() > 1 && self.options.read_ahead {
+                // Where no threads are to be had, they are read here, one at a time.
+                self.ahead = ReadAhead::start(&list).ok();
+            }
         }
-        let oldest = self.read.pop_front().unwrap_or_default();
-        oldest.try_into_mut().map_or_else(
-            |_| Vec::new(),
-            |buffer| {
-                let mut buffer = Vec::from(buffer);
-                buffer.clear();
-                buffer
-            },
-        )
+        let ahead = self.ahead.as_mut().and_then(|ahead| ahead.next(segment));
+        let content = ahead.unwrap_or_else(|| {
+            self.ahead = None;
+            read_ahead::read(segment, &path)
+        });
+        Ok(Completion::Segment(segment, content.during("read", &path)?))
     }
 
     fn sync_all(&mut self) -> Result<Completion, Fault> {
         // Recovery has read what there is to read.
-        self.read.clear();
+        self.ahead = None;
         for segment in self.segments()? {
             let path = self.segment_path(segment);
             let file = File::open(&path).during("open", &path)?;

@@ -72,10 +72,10 @@ fn fold(disk: &mut Disk, times: u32, limits: Option<&Limits>) -> Result<Engine, 
     let mut replay = Replay::new(disk.files().map(|(segment, _)| segment).collect());
     while let Some(segment) = replay.next_segment() {
         for completion in disk.serve(Request::ReadSegment(segment)) {
-            let Completion::Segment(segment, bytes) = completion else {
+            let Completion::Segment(segment, content) = completion else {
                 continue;
             };
-            let read = replay.segment(segment, &bytes, &mut |live, _, record| {
+            let read = replay.segment(segment, content, &mut |live, _, record| {
                 (0..times).for_each(|_| engine.replay(&record, live));
             });
             read.map_err(|damage| Violation::new("fold", damage.to_string()))?;

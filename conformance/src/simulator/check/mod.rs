@@ -4,6 +4,7 @@
 pub mod bounded_memory;
 pub mod duplicates;
 pub mod fold;
+pub mod large_files;
 pub mod no_loss;
 pub mod order;
 pub mod routing;

@@ -19,6 +19,7 @@ pub mod journal;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
+use hind_engine::storage::Content;
 use hind_engine::storage::request::{Batch, Completion, Request, Segment};
 
 use self::bulk::Bulk;
@@ -308,7 +309,7 @@ impl Disk {
                 if let Some(planted) = self.planted {
                     planted.spoil(segment, &mut content);
                 }
-                Completion::Segment(segment, Bytes::from(content))
+                Completion::Segment(segment, Content::of(segment, Bytes::from(content)))
             }
             Request::SyncAll => {
                 self.directory_synced();

@@ -2,8 +2,8 @@
 //! The contract every disk keeps, the real one's table; and what only this one can do: what a crash leaves.
 
 use hind_acceptors::host::disk::contract::{self, Subject};
-use hind_engine::storage::Position;
 use hind_engine::storage::request::Write;
+use hind_engine::storage::{Content, Position};
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn run(disk: &mut Disk) -> Vec<Completion> {
     answers
 }
 
-fn read(disk: &mut Disk, segment: u64) -> Bytes {
+fn read(disk: &mut Disk, segment: u64) -> Content {
     disk.submit(Request::ReadSegment(Segment(segment)));
     match run(disk).pop() {
         Some(Completion::Segment(_, content)) => content,

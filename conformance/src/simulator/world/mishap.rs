@@ -123,6 +123,9 @@ impl World {
             "mishap.vanish"
         });
         self.cut(id);
+        if let Some(process) = &mut self.process {
+            process.forget_unread(id);
+        }
         let after = self.random.between(10_000, 1_000_000);
         self.later(after, Happening::Closed(id, Direction::Down));
         if told {

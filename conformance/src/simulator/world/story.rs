@@ -219,6 +219,9 @@ impl World {
         check::bounded_memory::at_rest(process, &self.model, &self.disk)?;
         check::no_loss::at_rest(&self.model)?;
         check::transactions::at_rest(&self.model)?;
+        let process = self.process.as_ref().expect("nothing ends it at rest");
+        let files = check::large_files::at_rest(process, &self.disk)?;
+        self.counters.add("check.large_files", files);
         let promises = check::no_loss::promises(&self.model.messages);
         self.counters.add("check.promises_kept", promises);
         let doubtful = self.model.transactions.iter();

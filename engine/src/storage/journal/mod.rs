@@ -5,6 +5,7 @@
 //! back).
 
 mod collector;
+mod content;
 mod damage;
 mod head;
 mod header;
@@ -13,6 +14,7 @@ mod liveness;
 mod replay;
 mod storage;
 
+pub use content::Content;
 pub use damage::Damage;
 pub use liveness::{Footprint, Liveness};
 pub use replay::{Recovered, Replay, Visitor};

@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 
-use super::super::record::{Neighbours, Record, kind};
+use super::super::record::{Record, kind};
 use super::super::request::Segment;
 use super::super::{Branch, Position};
 use super::Storage;
+use super::content::{Content, Verified};
 use super::damage::Damage;
 use super::head::{ALIGNMENT, Head, generation, record_size};
 use super::header::{Found, HEADER, Header};
@@ -24,7 +25,6 @@ pub struct Replay {
     to_read: VecDeque<Segment>,
     last_segment: Segment,
     live: Liveness,
-    near: Neighbours,
     /// The position that the next record must have; 0 = no header has been read.
     next: Position,
     branch: Option<Branch>,
@@ -99,7 +99,6 @@ impl Replay {
             last_segment: segments.last().copied().unwrap_or_default(),
             to_read: segments.into(),
             live: Liveness::default(),
-            near: Neighbours::default(),
             next: Position(0),
             branch: None,
             unit: Unit::default(),
@@ -116,20 +115,16 @@ impl Replay {
         self.to_read.front().copied()
     }
 
-    /// The segment to be read `ahead` places after the next one, so that its content can be asked for early.
-    pub fn segment_ahead(&self, ahead: usize) -> Option<Segment> {
-        self.to_read.get(ahead).copied()
-    }
-
-    /// Reads the whole content of the next segment and hands out the units that end in it. Bodies are copies: `bytes`
-    /// may be dropped or reused.
+    /// Reads the whole content of the next segment and hands out the units that end in it.
     pub fn segment(
         &mut self,
         segment: Segment,
-        bytes: &[u8],
+        mut content: Content,
         out: &mut Visitor<'_>,
     ) -> Result<(), Damage> {
         assert_eq!(self.to_read.pop_front(), Some(segment), "segments in order");
+        let records = std::mem::take(&mut content.records);
+        let bytes = &*content;
         let file_size = bytes.len() as u64;
         let enters = match Header::find(bytes, segment) {
             Found::Header(header) => self.enter(&header)?,
@@ -145,7 +140,7 @@ impl Replay {
             return Ok(());
         }
         self.live.open(segment, file_size);
-        let end = self.read_records(segment, bytes, out)?;
+        let end = self.read_records(segment, records, out)?;
         self.gap = Some(Gap {
             segment,
             offset: end,
@@ -225,22 +220,26 @@ impl Replay {
         Ok(false)
     }
 
-    /// Reads records as long as they follow one another; where they end.
+    /// Takes records as long as they follow one another; where they end.
     fn read_records(
         &mut self,
         segment: Segment,
-        bytes: &[u8],
+        records: Vec<Verified>,
         out: &mut Visitor<'_>,
     ) -> Result<usize, Damage> {
-        let generation = generation(segment);
-        let mut offset = HEADER;
-        while let Some((head, payload)) = Head::verify(bytes, offset, generation) {
+        let mut end = HEADER;
+        for Verified {
+            head,
+            offset,
+            record,
+        } in records
+        {
             let Some(counts) = self.follows(&head) else {
                 break;
             };
             let size = record_size(head.payload);
             if counts {
-                let record = Record::decode(head.kind, payload, &mut self.near)
+                let record = record
                     .filter(|record| self.is_consistent(&head, record))
                     .ok_or_else(|| {
                         self.damaged(segment, offset, "a record of a form that is not known")
@@ -253,9 +252,9 @@ impl Replay {
                 };
                 self.accept(&head, held, out);
             }
-            offset += size;
+            end = offset + size;
         }
-        Ok(offset)
+        Ok(end)
     }
 
     /// Whether the record comes next: `Some(true)` if it counts, `Some(false)` if it is a note.

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hind_engine::command::{Command, ConsumerCommand, DownloadCommand, UploadCommand};
+use hind_engine::command::{
+    Command, ConsumerCommand, Deliveries, DownloadCommand, Outcome, Settle, UploadCommand,
+};
 use hind_engine::event::{Block, Event, Refusal};
-use hind_engine::id::{DownloadId, LargeId, Ticket, UploadId};
+use hind_engine::id::{DeliveryId, DownloadId, LargeId, Ticket, UploadId};
 use hind_engine::message::{Body, Kind, LargeBody, Message};
 use hind_engine::protocol::Connection as _;
 use hind_stomp::Options;
@@ -456,4 +458,50 @@ fn a_message_for_a_subscription_that_is_closed_meanwhile_is_not_begun_but_one_th
     window(&mut talk, 2, b"y".repeat(1000).as_slice());
     assert!(talk.said().ends_with("y^@\n"));
     assert!(talk.asked().is_empty(), "it has gone back to the queue");
+}
+
+#[test]
+fn what_expires_while_it_waits_for_a_large_message_is_given_back() {
+    let mut talk = connected();
+    let consumer = talk.subscribed("destination:q\nid:s\nack:client-individual\n");
+    let expiring = |mut message: Message, wall: u64| {
+        message.expiration = wall;
+        message
+    };
+    let wall = talk.now.wall;
+    talk.deliver(consumer, large(1, 1000));
+    talk.deliver(consumer, expiring(text(2, "late"), wall + 10));
+    talk.deliver(consumer, expiring(large(3, 1000), wall + 30));
+    talk.deliver(consumer, text(4, "last"));
+    talk.passes(Duration::from_millis(20));
+    talk.asked();
+    window(&mut talk, 1, b"x".repeat(1000).as_slice());
+    assert!(!talk.said().contains("late"));
+    let (_, asked) = nexts(talk.asked());
+    assert!(
+        matches!(
+            asked[..],
+            [
+                Command::Consumer(
+                    _,
+                    ConsumerCommand::Settle(Settle {
+                        outcome: Outcome::Released,
+                        deliveries: Deliveries::One(DeliveryId(2)),
+                        ..
+                    })
+                ),
+                Command::Consumer(_, ConsumerCommand::Credit(_)),
+                Command::Download(DownloadId(2), DownloadCommand::Open(_)),
+            ]
+        ),
+        "{asked:?}"
+    );
+    talk.passes(Duration::from_millis(20));
+    window(&mut talk, 2, &octets(1000));
+    let said = talk.said();
+    assert!(
+        said.starts_with("MESSAGE") && said.contains("last^@"),
+        "{said}"
+    );
+    assert_eq!(talk.asked_credit().len(), 1);
 }
