@@ -3,7 +3,9 @@
 //! having been told that its acknowledgement is durable.
 
 use super::Violation;
-use crate::simulator::model::{ATTEMPTS_MAX, Ack, Copy, End, Model, PlaceId, SubscriptionId, Uid};
+use crate::simulator::model::{
+    ATTEMPTS_MAX, Ack, Copy, End, Model, PlaceId, Stage, SubscriptionId, Uid,
+};
 
 /// A message arrives at a live subscription.
 ///
@@ -98,8 +100,23 @@ pub fn on_end(model: &Model, uid: Uid, place: PlaceId, end: End) -> Result<(), V
 fn is_held(model: &Model, copy: &Copy) -> bool {
     copy.holder.is_some_and(|holder| {
         let holder = &model.subscriptions[holder.0];
-        model.is_live(holder.connection) && (holder.live || copy.ack != Ack::None)
+        let held = holder.live || copy.ack != Ack::None;
+        model.is_live(holder.connection) && held && !may_be_undone(model, copy)
     })
+}
+
+/// Whether the message was acknowledged in a transaction whose COMMIT may just be refused, because something sent in it
+/// found an address full: the broker undoes it, and then says so.
+fn may_be_undone(model: &Model, copy: &Copy) -> bool {
+    let Ack::InTransaction(number) = copy.ack else {
+        return false;
+    };
+    let transaction = &model.transactions[number.0];
+    let refused = |uid: &Uid| {
+        let place = model.messages[uid.0].sending.place;
+        model.limits.as_ref().is_some_and(|it| it.refuses(place))
+    };
+    transaction.stage == Stage::Committing && transaction.sends.iter().any(refused)
 }
 
 fn broken(what: String) -> Result<(), Violation> {

@@ -118,6 +118,7 @@ impl Client {
             self.expected.remove(refused);
             scene.model.refused(uid);
         }
+        scene.model.cut_short(self.connection());
         let pressed = message.contains(QUEUES[PRESSED.0]);
         let place = pressed.then_some(PRESSED);
         let limits = scene.model.limits.as_ref();

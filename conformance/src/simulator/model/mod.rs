@@ -351,6 +351,11 @@ impl Model {
         }
     }
 
+    /// The broker has answered something with ERROR that was right to ask for: what was said behind it came to nothing.
+    pub fn cut_short(&mut self, connection: ConnectionNumber) {
+        self.doubt(|message| message.connection == connection);
+    }
+
     /// The broker has noticed that a connection ended: until now it may have sent into the dead link.
     pub fn noticed(&mut self, connection: ConnectionNumber) {
         if std::mem::replace(&mut self.connections[connection.0].noticed, true) {
