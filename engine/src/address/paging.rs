@@ -14,7 +14,7 @@ use crate::engine::{Engine, Turn};
 use crate::event::Block;
 use crate::id::{AddressId, ConnectionId, PageId, QueueId};
 use crate::notice::Notice;
-use crate::queue::page_cursor::Purpose;
+use crate::queue::page_cursor::{Place, Purpose};
 use crate::storage::page::{Appender, PageHeader};
 use crate::storage::record::{PagePlace, Record};
 use crate::storage::request::{PageCompletion, PageRequest, Request};
@@ -333,7 +333,11 @@ impl Engine {
                     if let Some(queue) = self.state.queues.get_mut(queue) {
                         queue.cursor.behind.remove(&id);
                         queue.cursor.crowded.remove(&id);
+                        if queue.cursor.due.page == id {
+                            queue.cursor.due = Place::default();
+                        }
                     }
+                    self.set_alarm(queue);
                     // It may have been the last one that something waited for.
                     self.page_work.wanting.insert(queue);
                 }

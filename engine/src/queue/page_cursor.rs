@@ -61,10 +61,12 @@ pub struct PageCursor {
 }
 
 impl PageCursor {
-    /// When the earliest message left behind is due, ms since 1970; nothing is while a read is under way.
+    /// When the earliest message left behind is due, ms since 1970; nothing is while a read is under way, or has to wait
+    /// for others: it goes on by itself.
     pub fn next_due(&self) -> Option<u64> {
         let due = self.behind.values().min().copied();
-        due.filter(|at| *at != u64::MAX && self.reading.is_none())
+        let goes_on = self.reading.is_some() || self.due.page != PageId(0);
+        due.filter(|at| *at != u64::MAX && !goes_on)
     }
 
     /// The first page with a message that is due.
