@@ -126,7 +126,9 @@ fn five_hundred_seeds_break_no_promise_and_meet_everything() {
 }
 
 fn assert_all_met(counters: &Counters) {
+    // No queue of the workload is purged when its last consumer leaves.
     let records = journal::KINDS[1..].iter().copied();
+    let records = records.filter(|kind| *kind != "record.page_purged");
     let faults = Fault::ALL.into_iter().chain(Fault::OF_PAGES);
     let faults = faults.map(Fault::counter);
     let never: Vec<&str> = EXERCISED

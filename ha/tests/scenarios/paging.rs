@@ -475,3 +475,23 @@ fn pages_are_bounded_where_the_settings_say_so() {
     broker.send_many(1, "drop", 0..20);
     assert_eq!((broker.count("fail"), broker.count("drop")), (13, 13));
 }
+
+#[test]
+fn a_queue_that_is_purged_when_its_last_consumer_leaves_is_purged_in_its_pages_too() {
+    let mut broker = Broker::with(&[(
+        "q",
+        AddressSettingsOverrides {
+            default_purge_on_no_consumers: Some(true),
+            ..small()
+        },
+    )]);
+    broker.connect(1, "a");
+    broker.connect(2, "a");
+    broker.send_many(1, "q", 0..60);
+    broker.consume_with(2, 1, "q", routing("q"), one_by_one);
+    broker.input(hind_ha::input::Input::Disconnected(ConnectionId(2)));
+    assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+    assert!(broker.pages.is_empty());
+    broker.crash_and_restart();
+    assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+}
