@@ -318,8 +318,13 @@ impl Connection {
         }
     }
 
-    /// The event has to wait until the message that is on its way has gone.
+    /// The event has to wait until the message that is on its way has gone. So has what was done after something refused:
+    /// the client is not to take its receipt for a yes to all before.
     fn waits(&self, event: &Event) -> bool {
+        let refused = |event: &Event| matches!(event, Event::Refused(..));
+        if matches!(event, Event::Done(_)) && self.waiting.iter().any(refused) {
+            return true;
+        }
         self.download.is_some()
             && matches!(
                 event,
