@@ -246,7 +246,10 @@ fn nothing_is_left_unfinished_or_switched_off() {
 #[test]
 fn unsafe_is_nowhere() {
     let files = files();
+    // The one exception that the design allows (memory that is to go back to the system).
+    const EXCEPTION: &str = "acceptors/src/host/allocator.rs";
     let mut findings = uses(&files, "unsafe");
+    findings.retain(|finding| !finding.starts_with(EXCEPTION));
     for file in rust(&files)
         .filter(|file| file.path.ends_with("src/lib.rs") || file.path.ends_with("src/main.rs"))
     {

@@ -9,7 +9,10 @@ pub const LITTLE: u64 = 256 << 20;
 /// group of 128 MiB is lost on that. Does nothing under another C library.
 pub fn be_frugal() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[allow(unsafe_code)]
+    #[expect(
+        unsafe_code,
+        reason = "glibc's settings have no safe interface; the one place of the repository"
+    )]
     // SAFETY: mallopt(3) only sets numbers that glibc looks at under its own lock; a number it refuses changes nothing.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
