@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the messages in memory weigh, by address and in total.
 
-use crate::id::{AddressId, MessageId, QueueId};
-use crate::message::Message;
-use crate::queue::Entry;
-use crate::state::State;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use crate::id::{AddressId, MessageId, QueueId};
+use crate::message::Message;
+use crate::queue::{Entry, Queue};
+use crate::state::State;
 
 /// Messages in memory, and what they take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -131,7 +131,7 @@ impl State {
     pub(crate) fn recount(&mut self) {
         self.counting = true;
         self.memory = Ledger::default();
-        let entries = |queue: &crate::queue::Queue| {
+        let entries = |queue: &Queue| {
             let ids = queue.entries().map(|(_, entry)| entry.message.clone());
             (queue.address_id(), queue.id(), ids.collect::<Vec<_>>())
         };

@@ -120,11 +120,10 @@ impl Engine {
         let Some(page) = self.state.pages.get_mut(place.page) else {
             return;
         };
-        if !visible {
-            page.held.insert(place.index);
-        }
         if visible {
             self.want_page(place.page);
+        } else {
+            page.held.insert(place.index);
         }
     }
 

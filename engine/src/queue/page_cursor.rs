@@ -92,9 +92,7 @@ impl Queue {
             self.cursor.in_memory.add(entry.message.size());
         }
     }
-}
 
-impl Queue {
     /// The least place up to which a consumer has looked that would take something and finds nothing.
     pub(crate) fn searched_least(&self) -> Option<Place> {
         self.hungry_choosy().map(|consumer| consumer.searched).min()
