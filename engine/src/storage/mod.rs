@@ -5,6 +5,7 @@ mod journal;
 pub mod large_message;
 pub mod layout;
 pub mod page;
+mod pieces;
 pub mod record;
 pub mod request;
 mod settings;

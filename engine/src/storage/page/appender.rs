@@ -3,16 +3,15 @@
 
 use std::mem;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
+use super::super::pieces::{OWN_PIECE, Pieces};
 use super::super::record::MessageRecord;
 use super::super::request::PageRequest;
 use super::head::{ALIGNMENT, CHECKED_FROM, HEAD, Head, size};
 use super::header::PageHeader;
 use crate::id::PageId;
 
-/// Bodies of at least this many bytes become a piece of their own; smaller ones are copied.
-const OWN_PIECE: usize = 16 * 1024;
 /// The buffer grows by steps of this.
 const CHUNK: usize = 64 * 1024;
 
@@ -30,20 +29,20 @@ pub struct Appender {
     /// Where in the file the bytes collected begin.
     offset: u64,
     collected: u64,
-    buffer: BytesMut,
-    pieces: Vec<Bytes>,
+    pieces: Pieces<CHUNK>,
 }
 
 impl Appender {
     /// An appender for a new file, the header already collected.
     pub fn new(header: &PageHeader) -> Self {
         let bytes = header.encode();
+        let mut pieces = Pieces::default();
+        pieces.buffer.put_slice(&bytes);
         Self {
             page: header.page,
             offset: 0,
             collected: bytes.len() as u64,
-            buffer: BytesMut::from(&bytes[..]),
-            pieces: Vec::new(),
+            pieces,
         }
     }
 
@@ -53,29 +52,29 @@ impl Appender {
         let size = size(payload);
         let body = record.body();
         let own_piece = body.filter(|body| body.len() >= OWN_PIECE);
-        self.reserve(size - own_piece.map_or(0, Bytes::len));
-        let start = self.buffer.len();
-        self.buffer
+        self.pieces.reserve(size - own_piece.map_or(0, Bytes::len));
+        let start = self.pieces.buffer.len();
+        self.pieces
+            .buffer
             .put_slice(&Head::encode(self.page, index, payload));
-        record.encode_envelope(&mut self.buffer);
+        record.encode_envelope(&mut self.pieces.buffer);
         let padding = &[0; ALIGNMENT][..size - HEAD - payload];
         if own_piece.is_none() {
-            self.buffer.put_slice(body.map_or(&[], |body| body));
-            self.buffer.put_slice(padding);
+            self.pieces.buffer.put_slice(body.map_or(&[], |body| body));
+            self.pieces.buffer.put_slice(padding);
         }
-        let mut checksum = crc32c::crc32c(&self.buffer[start + CHECKED_FROM..]);
+        let mut checksum = crc32c::crc32c(&self.pieces.buffer[start + CHECKED_FROM..]);
         if let Some(body) = own_piece {
             checksum = crc32c::crc32c_append(checksum, body);
             checksum = crc32c::crc32c_append(checksum, padding);
         }
-        self.buffer[start..start + 4].copy_from_slice(&checksum.to_le_bytes());
-        let written = self.buffer.len() - start;
+        self.pieces.buffer[start..start + 4].copy_from_slice(&checksum.to_le_bytes());
+        let written = self.pieces.buffer.len() - start;
         let beside = own_piece.map_or(0, |body| body.len() + padding.len());
         assert_eq!(written + beside, size, "the length was counted right");
         if let Some(body) = own_piece {
-            self.cut();
-            self.pieces.push(body.clone());
-            self.buffer.put_slice(padding);
+            self.pieces.share(body);
+            self.pieces.buffer.put_slice(padding);
         }
         self.collected += size as u64;
         size as u64
@@ -93,8 +92,8 @@ impl Appender {
 
     /// The request that appends what has been collected; `None` if there is nothing.
     pub fn take(&mut self) -> Option<PageRequest> {
-        self.cut();
-        if self.pieces.is_empty() {
+        let pieces = self.pieces.take();
+        if pieces.is_empty() {
             return None;
         }
         let offset = self.offset;
@@ -102,21 +101,7 @@ impl Appender {
         Some(PageRequest::Append {
             page: self.page,
             offset,
-            pieces: mem::take(&mut self.pieces),
+            pieces,
         })
-    }
-
-    /// Room for `n` bytes in one stretch. What is there is cut off rather than moved.
-    fn reserve(&mut self, n: usize) {
-        if self.buffer.capacity() - self.buffer.len() < n {
-            self.cut();
-            self.buffer.reserve(n.max(CHUNK));
-        }
-    }
-
-    fn cut(&mut self) {
-        if !self.buffer.is_empty() {
-            self.pieces.push(self.buffer.split().freeze());
-        }
     }
 }
