@@ -219,11 +219,7 @@ impl Session {
     }
 
     /// A consumer is gone: its queue was deleted. The client has to subscribe again, which it cannot be told otherwise.
-    pub fn detached(
-        &mut self,
-        consumer: ConsumerId,
-        refusal: &Refusal,
-    ) -> Option<Fault> {
+    pub fn detached(&mut self, consumer: ConsumerId, refusal: &Refusal) -> Option<Fault> {
         let filter = self.subscriptions.remove(consumer)?;
         Some(Fault::refused(
             Reason::AdministrativeAction,
