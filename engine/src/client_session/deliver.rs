@@ -7,6 +7,7 @@ use crate::event::{Delivery, Event, Packet, Refusal};
 use crate::gate::Held;
 use crate::id::{ClientSessionId, ConnectionId, PacketId, QueueId};
 use crate::queue::consumer::ConsumerKey;
+use crate::queue::dispatch::Guarded;
 use crate::queue::settle::Departure;
 use crate::storage::record::{Flight, Record};
 
@@ -195,18 +196,26 @@ impl Engine {
         }
     }
 
-    /// Deliveries that have packet ids become seen when those are durable.
-    pub(crate) fn deliver_packets(
-        &mut self,
-        given: Vec<(Record, ConnectionId, Delivery)>,
-        turn: &mut Turn<'_>,
-    ) {
+    /// Deliveries that have packet ids become seen when those are durable, and in order.
+    pub(crate) fn deliver_packets(&mut self, given: Vec<Guarded>, turn: &mut Turn<'_>) {
         let sync = self.settings.sync_non_transactional;
-        for (record, to, delivery) in given {
-            self.commit(None, &[record], sync, turn);
-            let position = turn.storage.appended();
-            self.gate
-                .hold(position, Held::Reply(to, Event::Deliver(delivery)));
+        for guarded in given {
+            let records = guarded.record.as_slice();
+            self.commit(None, records, sync, turn);
+            let event = Event::Deliver(guarded.delivery);
+            let session = self.state.client_sessions.get_mut(guarded.session);
+            let Some(session) = session else {
+                continue;
+            };
+            if !records.is_empty() {
+                session.given = turn.storage.appended();
+            }
+            if self.gate.is_open(session.given) {
+                turn.events.push((guarded.to, event));
+            } else {
+                let held = Held::Reply(guarded.to, event);
+                session.given = self.gate.hold(session.given, held);
+            }
         }
     }
 

@@ -7,13 +7,23 @@ use super::consumer::{Consumer, ConsumerKey};
 use super::{Place, Queue};
 use crate::client_session::ClientSessions;
 use crate::event::{Delivery, Event};
-use crate::id::{ConnectionId, MessageId};
+use crate::id::{ClientSessionId, ConnectionId, MessageId};
 use crate::storage::record::Record;
 
 /// How many messages of one queue are given out in one go.
 const GIVEN: usize = 2_048;
 /// How many looks at a message or a consumer one go may take.
 const LOOKS: usize = 16_384;
+
+/// A delivery for a client session that is kept.
+#[derive(Debug)]
+pub struct Guarded {
+    pub session: ClientSessionId,
+    pub to: ConnectionId,
+    pub delivery: Delivery,
+    /// What says which packet id it has, if that is new.
+    pub record: Option<Record>,
+}
 
 /// What a round of dispatching leaves for the engine.
 #[derive(Debug, Default)]
@@ -22,8 +32,9 @@ pub struct Dispatched {
     pub expired: Vec<MessageId>,
     /// Messages that left with their delivery.
     pub sent: Vec<MessageId>,
-    /// Deliveries that may not be seen before these records are durable.
-    pub packets: Vec<(Record, ConnectionId, Delivery)>,
+    /// Deliveries of client sessions that are kept: not to be seen before these records are durable, nor before those
+    /// in front of them.
+    pub packets: Vec<Guarded>,
     /// Packets that have become void.
     pub records: Vec<Record>,
     /// It has done its portion, and there may be more to do.
