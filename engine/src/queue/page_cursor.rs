@@ -78,6 +78,13 @@ impl PageCursor {
         behind.find(|(_, at)| **at <= wall).map(|(page, _)| *page)
     }
 
+    /// A page that was looked through may have more by now: who looks for what has expired looks into it again.
+    pub(super) fn look_anew(&mut self, page: PageId) {
+        if self.behind.get(&page) == Some(&u64::MAX) {
+            self.behind.remove(&page);
+        }
+    }
+
     /// A message of a page is left behind until then.
     pub(crate) fn leave_behind(&mut self, page: PageId, at: u64) {
         let earliest = self.behind.entry(page).or_insert(at);

@@ -12,7 +12,7 @@ use std::collections::btree_map::Entry;
 use bytes::Bytes;
 
 use super::page_cursor::{Place, Purpose};
-use crate::address::pages::Page;
+use crate::address::pages::{Page, Stage};
 use crate::engine::{Engine, Turn, Unit};
 use crate::id::{MessageId, PageId, QueueId};
 use crate::storage::page::Entries;
@@ -406,7 +406,10 @@ impl Engine {
 
     /// Reading goes on there.
     pub(super) fn advance(&mut self, look: Look, to: Place) {
-        let ends = self.page_ends(to);
+        let page = self.state.pages.get(to.page);
+        let ends = page.is_none_or(|page| to.index >= page.visible());
+        // What comes to it, or may not be seen yet, may expire, too.
+        let is_final = page.is_none_or(|page| page.stage > Stage::Open && page.held.is_empty());
         let Some(queue) = self.state.queues.get_mut(look.queue) else {
             return;
         };
@@ -416,15 +419,15 @@ impl Engine {
                 queue.cursor.search = to;
                 queue.searched(look.from, to);
             }
-            Purpose::Due => queue.cursor.due = if ends { Place::default() } else { to },
+            Purpose::Due => {
+                queue.cursor.due = if ends { Place::default() } else { to };
+                if ends && !is_final {
+                    queue.cursor.look_anew(to.page);
+                }
+            }
         }
         self.set_alarm(look.queue);
         self.mark_dirty(look.queue);
-    }
-
-    fn page_ends(&self, place: Place) -> bool {
-        let page = self.state.pages.get(place.page);
-        page.is_none_or(|page| place.index >= page.visible())
     }
 
     /// Messages in pages that expire are dealt with without waiting to be consumed.

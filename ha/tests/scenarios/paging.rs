@@ -408,6 +408,53 @@ fn messages_in_pages_expire_though_nobody_consumes() {
 }
 
 #[test]
+fn messages_that_come_to_a_page_after_others_expired_in_it_expire_too() {
+    for held in [false, true] {
+        let mut broker = paging();
+        broker.connect(1, "a");
+        broker.send_many(1, "q", 0..4);
+        let mut expiring = |broker: &mut Broker, number: u32| {
+            let mut sent: Message = message("q", &format!("m{number}"));
+            sent.expiration = broker.now.wall + 1_000;
+            broker.send(1, sent, routing("q"));
+        };
+        broker.hold_disk = held;
+        expiring(&mut broker, 4);
+        broker.pass(31_000);
+        broker.hold_disk = false;
+        broker.complete_disk();
+        if !held {
+            assert_eq!(broker.count("q"), 4);
+            expiring(&mut broker, 5);
+        }
+        broker.pass(31_000);
+        broker.pass(31_000);
+        assert_eq!(broker.count("q"), 4, "held {held}");
+    }
+}
+
+#[test]
+fn a_message_that_has_expired_in_a_page_does_not_hold_up_those_behind_it() {
+    let mut broker = Broker::with(&[(
+        "#",
+        AddressSettingsOverrides {
+            max_read_page_messages: Some(Some(1)),
+            ..small()
+        },
+    )]);
+    broker.connect(1, "a");
+    broker.send_many(1, "q", 0..3);
+    let mut expiring = message("q", "late");
+    expiring.expiration = broker.now.wall + 1_000;
+    broker.send(1, expiring, routing("q"));
+    broker.send_many(1, "q", 3..60);
+    broker.pass(2_000);
+    broker.told(1);
+    broker.consume(1, 1, "q", routing("q"));
+    assert_eq!(broker.told(1)[1..], ["1 m0 #1", "1 m1 #2", "1 m2 #3", "1 m3 #4"]);
+}
+
+#[test]
 fn attempts_at_messages_in_pages_are_counted_and_the_last_one_dies() {
     let mut broker = Broker::with(&[(
         "q",
