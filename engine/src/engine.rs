@@ -9,7 +9,9 @@ use smallvec::SmallVec;
 
 use crate::address::name::QUALIFIER;
 use crate::address::paging::PageWork;
-use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
+use crate::command::{
+    ClientSessionCommand, Command, ConsumerCommand, SessionCommand, Settling, TransactionCommand,
+};
 use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
 use crate::id::{
@@ -43,6 +45,9 @@ pub struct Turn<'a> {
 
 /// Records that become durable together; almost always one or two.
 pub(crate) type Unit = SmallVec<[Record; 2]>;
+
+/// What this version cannot do yet.
+const NOT_BUILT: Refusal = Refusal::LimitReached("what this version of the broker can do");
 
 /// How many ids are reserved in the log at a time.
 const ID_BLOCK: u64 = 1 << 20;
@@ -163,6 +168,20 @@ impl Engine {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
+            Command::ClientSession(_, command) => self.refuse_client_session(from, command, turn),
+            Command::Send(_, send) if send.retain || send.packet.is_some() => {
+                self.answer(from, send.ticket, Err(NOT_BUILT), turn);
+            }
+            Command::Consumer(_, ConsumerCommand::Open(open) | ConsumerCommand::Reopen(open))
+                if open.retained
+                    || open.kept.is_some()
+                    || open.settling != Settling::ByDelivery =>
+            {
+                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
+            }
+            Command::Consumer(_, ConsumerCommand::Reopen(open)) => {
+                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
+            }
             Command::Send(session, send) if self.disk_full.is_some() => {
                 self.send_on_full_disk(from, session, send, turn);
             }
@@ -505,6 +524,23 @@ impl Engine {
         }
         let name = format!("{address}{QUALIFIER}{queue}").into();
         self.authorize(from, session, permission, &name)
+    }
+
+    fn refuse_client_session(
+        &mut self,
+        from: ConnectionId,
+        command: ClientSessionCommand,
+        turn: &mut Turn<'_>,
+    ) {
+        let ticket = match command {
+            ClientSessionCommand::Attach(attach) => Some(attach.ticket),
+            ClientSessionCommand::Acknowledge(_, ticket) => ticket,
+            ClientSessionCommand::Received(_, ticket)
+            | ClientSessionCommand::Release(_, ticket)
+            | ClientSessionCommand::Unsubscribe(_, ticket) => Some(ticket),
+            ClientSessionCommand::Complete(_) | ClientSessionCommand::Leave { .. } => None,
+        };
+        self.answer(from, ticket, Err(NOT_BUILT), turn);
     }
 
     fn open_session(

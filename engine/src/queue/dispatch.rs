@@ -66,6 +66,7 @@ impl Queue {
         let delivery = Delivery {
             consumer: key.1,
             delivery,
+            packet: None,
             message: entry.message.clone(),
             attempts: entry.attempts,
         };
