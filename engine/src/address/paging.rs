@@ -441,8 +441,14 @@ impl Engine {
             .queues
             .iter()
             .filter_map(|id| self.state.queues.get(*id));
-        let in_memory: u64 = queues.map(|queue| queue.cursor.in_memory.messages).sum();
+        let in_memory: u64 = queues
+            .clone()
+            .map(|queue| queue.cursor.in_memory.messages)
+            .sum();
+        // What was found ahead has yet to come to its turn: until then nothing may come behind it.
+        let in_order = queues.clone().all(|queue| queue.cursor.ahead.is_empty());
         if left == in_memory
+            && in_order
             && let Some(address) = self.state.addresses.get_mut(id)
         {
             address.paging.active = false;

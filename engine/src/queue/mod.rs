@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A queue: the messages on it, where each of them is in its life there, and who consumes.
 
+mod ahead;
 pub mod consumer;
 pub mod dispatch;
 mod intake;
@@ -34,6 +35,8 @@ pub enum Place {
     Held,
     /// May be delivered.
     Ready,
+    /// May be delivered to those who chose it; to others in its turn. Ends with [`Queue::read_up_to`].
+    Ahead,
     /// Not before its time.
     Scheduled,
     /// With a consumer or an open transaction.
@@ -311,8 +314,9 @@ impl Queue {
             self.expiring.remove(&(entry.message.expiration, id));
         }
         self.bytes -= entry.message.size();
-        if entry.paged.is_some() {
+        if let Some(place) = entry.paged {
             self.cursor.in_memory.subtract(entry.message.size());
+            self.cursor.ahead.remove(place);
         }
         Some(entry)
     }
@@ -324,7 +328,7 @@ impl Queue {
     /// Lets a held or scheduled message be delivered: at once, or (`Some`) not before its time.
     pub(crate) fn release(&mut self, id: MessageId, wall: u64) -> Option<u64> {
         let entry = self.entries.get_mut(&id)?;
-        if matches!(entry.place, Place::Ready | Place::Delivering) {
+        if matches!(entry.place, Place::Ready | Place::Ahead | Place::Delivering) {
             return None;
         }
         if entry.scheduled > wall {
@@ -334,6 +338,13 @@ impl Queue {
         }
         if entry.place == Place::Scheduled {
             self.scheduled.remove(&(entry.scheduled, id));
+        }
+        if let Some(place) = entry.paged
+            && self.cursor.ahead.contains(place)
+        {
+            entry.place = Place::Ahead;
+            self.offer_ahead(id, place);
+            return None;
         }
         entry.place = Place::Ready;
         self.ready.insert(entry.message.priority, id);
@@ -374,7 +385,7 @@ impl Queue {
             Place::Scheduled => {
                 self.scheduled.remove(&(scheduled, id));
             }
-            Place::Held | Place::Delivering => {}
+            Place::Held | Place::Ahead | Place::Delivering => {}
         }
     }
 
@@ -452,6 +463,7 @@ impl Queue {
             "{}: what came from pages",
             self.name()
         );
+        self.check_ahead();
         let delivering = self
             .entries
             .values()

@@ -4,7 +4,8 @@
 //! A queue reads in order (`Next`) while what it has in memory from pages leaves room (`max-read-page-bytes`,
 //! `max-read-page-messages`) and somebody consumes. What is not to be delivered yet is left behind and read again in its
 //! time (`Due`). While the memory is full of what nobody takes who has credit, those who choose look further ahead
-//! (`Search`), each from where it has looked already, so that none of them waits for the others.
+//! (`Search`), each from where it has looked already, so that none of them waits for the others. What they find is theirs
+//! alone until reading in order comes to it (`queue/ahead.rs`).
 
 use std::collections::btree_map::Entry;
 
@@ -111,7 +112,7 @@ impl Engine {
             }
         }
         let crowded = cursor.crowded.first().copied();
-        let crowded = crowded.filter(|_| self.has_room(id, 1));
+        let crowded = crowded.filter(|_| self.has_room(id, Purpose::Next));
         if let Some(page) = cursor.due_page(wall).or(crowded) {
             let place = Place {
                 page,
@@ -122,11 +123,11 @@ impl Engine {
         if queue.consumers.is_empty() {
             return None;
         }
-        if self.has_room(id, 1) {
+        if self.has_room(id, Purpose::Next) {
             return Some((Purpose::Next, self.next_place(id, cursor.next)?));
         }
         let from = queue.searched_least()?.max(cursor.next);
-        if !self.has_room(id, 2) {
+        if !self.has_room(id, Purpose::Search) {
             return None;
         }
         Some((Purpose::Search, self.next_place(id, from)?))
@@ -168,25 +169,32 @@ impl Engine {
         unread.next().is_some()
     }
 
-    /// Whether a queue may take more from pages into memory; `times` the usual.
-    pub(super) fn has_room(&self, id: QueueId, times: u64) -> bool {
-        self.room(id, times) > 0
+    /// Whether a queue may take more from pages into memory.
+    pub(super) fn has_room(&self, id: QueueId, purpose: Purpose) -> bool {
+        self.room(id, purpose) > 0
     }
 
-    /// Bytes that a queue may still take from pages into memory.
-    fn room(&self, id: QueueId, times: u64) -> u64 {
+    /// Bytes that a queue may still take from pages into memory. What is found ahead for those who choose has a window of
+    /// its own: others cannot make room in it, and do not wait for it. What is due has twice the usual.
+    fn room(&self, id: QueueId, purpose: Purpose) -> u64 {
         let Some(queue) = self.state.queues.get(id) else {
             return 0;
         };
-        let in_memory = queue.cursor.in_memory;
+        let (all, ahead) = (queue.cursor.in_memory, queue.cursor.ahead.memory());
+        let in_order = (all.messages - ahead.messages, all.bytes - ahead.bytes);
+        let (taken_messages, taken_bytes) = match purpose {
+            Purpose::Next | Purpose::Due => in_order,
+            Purpose::Search => (ahead.messages, ahead.bytes),
+        };
+        let times = if purpose == Purpose::Due { 2 } else { 1 };
         let (bytes, messages) = self.window(id);
-        if in_memory.messages == 0 {
+        if taken_messages == 0 {
             return bytes.max(1);
         }
-        if in_memory.messages >= messages.saturating_mul(times) {
+        if taken_messages >= messages.saturating_mul(times) {
             return 0;
         }
-        bytes.saturating_mul(times).saturating_sub(in_memory.bytes)
+        bytes.saturating_mul(times).saturating_sub(taken_bytes)
     }
 
     /// Bytes and messages that a queue may have from pages in memory.
@@ -249,7 +257,7 @@ impl Engine {
             return;
         }
         let room = match purpose {
-            Purpose::Next => self.room(id, 1).clamp(CHUNK_MIN, CHUNK),
+            Purpose::Next => self.room(id, purpose).clamp(CHUNK_MIN, CHUNK),
             Purpose::Due | Purpose::Search => CHUNK,
         };
         let Some(queue) = self.state.queues.get_mut(id) else {
@@ -257,7 +265,7 @@ impl Engine {
         };
         queue.cursor.reading = Some(purpose);
         match purpose {
-            Purpose::Next => queue.cursor.next = place,
+            Purpose::Next => queue.read_up_to(place),
             Purpose::Search => queue.cursor.search = place,
             Purpose::Due => queue.cursor.due = place,
         }
@@ -403,7 +411,7 @@ impl Engine {
             return;
         };
         match look.purpose {
-            Purpose::Next => queue.cursor.next = queue.cursor.next.max(to),
+            Purpose::Next => queue.read_up_to(to),
             Purpose::Search => {
                 queue.cursor.search = to;
                 queue.searched(look.from, to);

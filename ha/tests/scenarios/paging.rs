@@ -248,6 +248,97 @@ fn a_selector_finds_its_message_far_behind_what_nobody_takes() {
     assert_eq!(broker.pages_left(), 0);
 }
 
+/// Sends what has no colour, except for some.
+fn send_coloured(broker: &mut Broker, numbers: std::ops::Range<u32>, red: &[u32], blue: &[u32]) {
+    for number in numbers {
+        let mut sent = message("q", &format!("m{number}"));
+        for (colour, of) in [("red", red), ("blue", blue)] {
+            if of.contains(&number) {
+                sent = with_property(sent, "colour", Value::Text(colour));
+            }
+        }
+        broker.send(1, sent, routing("q"));
+    }
+    broker.told(1);
+}
+
+#[test]
+fn what_was_read_ahead_for_one_that_chooses_comes_to_others_in_its_turn() {
+    let mut broker = paging();
+    (1..4).for_each(|client| broker.connect(client, "a"));
+    send_coloured(&mut broker, 0..60, &[20, 21], &[]);
+    broker.consume(2, 1, "q", routing("q"));
+    let before = broker.told(2).len();
+    assert_eq!(before, 1 + 7, "three from memory, four from pages");
+    // It takes one of the two that were read for it.
+    broker.consume_with(3, 1, "q", routing("q"), |open| {
+        open.selector = "colour = 'red'".into();
+        open.credit = Credit::messages(1);
+    });
+    assert_eq!(broker.told(3)[1..], ["1 m20 #1"]);
+    assert_eq!(broker.told(2), [""; 0], "the other one's turn has not come");
+    for delivery in 1..=7 {
+        broker.settle(2, 1, delivery, Outcome::Accepted);
+    }
+    let expected = (7..60).filter(|number| *number != 20);
+    let expected: Vec<_> = expected.map(|number| format!("m{number}")).collect();
+    assert_eq!(broker.drain(2, 1), expected);
+    broker.settle(3, 1, 1, Outcome::Accepted);
+    assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+}
+
+#[test]
+fn what_was_read_ahead_for_one_that_chooses_comes_to_another_that_chooses_in_its_turn() {
+    let mut broker = paging();
+    (1..5).for_each(|client| broker.connect(client, "a"));
+    send_coloured(&mut broker, 0..60, &[20, 21], &[15, 17, 40]);
+    broker.consume_with(2, 1, "q", routing("q"), |open| {
+        open.credit = Credit::messages(7);
+    });
+    let choose = |selector: &'static str, credit| {
+        move |open: &mut ConsumerOpen| {
+            open.selector = selector.into();
+            open.credit = Credit::messages(credit);
+        }
+    };
+    broker.consume_with(3, 1, "q", routing("q"), choose("colour = 'red'", 1));
+    assert_eq!(broker.told(3)[1..], ["1 m20 #1"]);
+    let any = choose("colour IN ('red', 'blue')", Credit::UNLIMITED);
+    broker.consume_with(4, 1, "q", routing("q"), any);
+    let expected = ["m15", "m17", "m21", "m40"];
+    assert_eq!(broker.drain(4, 1), expected);
+}
+
+#[test]
+fn what_was_read_ahead_and_given_back_comes_in_its_turn() {
+    let mut broker = paging();
+    (1..5).for_each(|client| broker.connect(client, "a"));
+    send_coloured(&mut broker, 0..60, &[20, 21], &[]);
+    broker.consume(2, 1, "q", routing("q"));
+    broker.told(2);
+    broker.consume_with(3, 1, "q", routing("q"), |open| {
+        open.selector = "colour = 'red'".into();
+    });
+    assert_eq!(broker.told(3)[1..], ["1 m20 #1", "1 m21 #2"]);
+    broker.settle(3, 1, 1, Outcome::Released);
+    assert_eq!(broker.told(3)[1..], ["1 m20 #3"]);
+    broker.input(hind_ha::input::Input::Disconnected(ConnectionId(3)));
+    assert_eq!(broker.told(2), [""; 0], "their turn has not come");
+    broker.consume_with(4, 1, "q", routing("q"), |open| {
+        open.selector = "colour = 'red'".into();
+        open.credit = Credit::messages(1);
+    });
+    assert_eq!(broker.told(4)[1..], ["1 m20 #1 again 1"]);
+    broker.settle(4, 1, 1, Outcome::Accepted);
+    for delivery in 1..=7 {
+        broker.settle(2, 1, delivery, Outcome::Accepted);
+    }
+    let expected = (7..60).filter(|number| *number != 20);
+    let expected: Vec<_> = expected.map(|number| format!("m{number}")).collect();
+    assert_eq!(broker.drain(2, 1), expected);
+    assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+}
+
 #[test]
 fn scheduled_messages_in_pages_come_in_their_time_and_do_not_hold_up_others() {
     let mut broker = paging();

@@ -167,7 +167,6 @@ impl Model {
             .push(Subscription::new(place, connection, mode, selector));
         self.connections[connection.0].subscriptions.push(id);
         self.places[place.0].consumed = true;
-        self.places[place.0].chosen_from |= selector.is_some();
         id
     }
 
