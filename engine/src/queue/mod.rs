@@ -8,6 +8,7 @@ pub mod options;
 pub mod page_cursor;
 mod page_damage;
 mod page_in;
+mod reads_held;
 pub mod ready;
 mod redelivery;
 pub(crate) mod settle;

@@ -68,7 +68,9 @@ impl Engine {
             return false;
         }
         let Some((purpose, place)) = self.next_read(id, turn.now.wall) else {
-            if !self.has_unread(id) {
+            if self.has_unread(id) {
+                self.note_reads_held(id, turn);
+            } else {
                 self.release_after(id, MessageId(u64::MAX), turn);
                 self.stop_paging_if_done(address, turn);
             }
