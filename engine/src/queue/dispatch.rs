@@ -56,6 +56,7 @@ impl Queue {
         let entry = self.entries.get_mut(&id).expect("ready ids have entries");
         entry.place = Place::Delivering;
         self.ready.remove(entry.message.priority, id);
+        self.ready_bytes -= entry.message.size();
         let consumer = self
             .consumers
             .get_mut(&key)

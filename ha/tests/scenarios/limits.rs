@@ -242,3 +242,30 @@ fn a_queue_that_waits_for_acknowledgements_before_it_reads_on_says_so_once_a_min
     assert_eq!(broker.drain(1, 1), bodies(0..51));
     assert_eq!(broker.limits_noticed(), [""; 0]);
 }
+
+#[test]
+fn no_more_is_read_ahead_than_the_settings_say() {
+    let by_messages = AddressSettingsOverrides {
+        prefetch_page_messages: Some(Some(2)),
+        max_read_page_messages: Some(Some(10)),
+        ..small()
+    };
+    let by_bytes = AddressSettingsOverrides {
+        prefetch_page_bytes: Some(Some(100)),
+        ..small()
+    };
+    for (settings, ahead) in [(by_messages, 2..=2), (by_bytes, 1..=3)] {
+        let mut broker = Broker::with(&[("q", settings)]);
+        broker.connect(1, "a");
+        broker.send_many(1, "q", 0..40);
+        broker.told(1);
+        broker.consume_with(1, 1, "q", Some(Anycast), |open| {
+            open.credit = Credit::messages(5);
+        });
+        let ready = broker.queue_len("q").expect("there") - 5;
+        assert!(ahead.contains(&ready), "{ready}");
+        let more = ConsumerCommand::Credit(Credit::messages(100));
+        broker.ask(1, Command::Consumer(ConsumerId(1), more));
+        assert_eq!(broker.drain(1, 1), bodies(0..40));
+    }
+}
