@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::address::disk_full::FullDisk;
 use crate::address::name::QUALIFIER;
 use crate::address::paging::PageWork;
 use crate::command::{
@@ -18,7 +19,7 @@ use crate::id::{
     AddressId, ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId,
 };
 use crate::large_message::LargeMessages;
-use crate::notice::{DiskLimit, Notice};
+use crate::notice::{Notice, Spell};
 use crate::random::Random;
 use crate::security::permissions::Permission;
 use crate::session::blocks::Blocks;
@@ -78,11 +79,12 @@ pub struct Engine {
     next_id: u64,
     expiry_scan: Option<Instant>,
     address_scan: Option<Instant>,
-    /// The limit of the disk that is reached.
-    pub(crate) disk_full: Option<DiskLimit>,
+    pub(crate) disk_full: Option<FullDisk>,
     pub(crate) blocks: Blocks,
     /// Full addresses for which somebody waits.
     pub(crate) blocking: BTreeSet<AddressId>,
+    /// All addresses together have as much in memory as they may.
+    pub(crate) global_limit: Spell,
     pub(crate) page_work: PageWork,
     failed: bool,
 }
@@ -107,6 +109,7 @@ impl Engine {
             disk_full: None,
             blocks: Blocks::default(),
             blocking: BTreeSet::new(),
+            global_limit: Spell::default(),
             page_work: PageWork::default(),
             failed: false,
             settings,
@@ -270,6 +273,7 @@ impl Engine {
         if !self.blocking.is_empty() {
             self.unblock(turn);
         }
+        self.note_global_limit(turn);
         self.let_large_go(turn);
         self.clean(turn);
     }
