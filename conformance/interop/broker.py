@@ -130,9 +130,9 @@ class Broker:
             time.sleep(0.005)
         raise BrokerFailure(f"the broker was not active after {self.start_seconds} s")
 
-    def accepts(self):
+    def accepts(self, name="stomp"):
         try:
-            socket.create_connection(("127.0.0.1", self.port("stomp")), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self.port(name)), timeout=1).close()
         except OSError:
             return False
         return True
@@ -206,6 +206,12 @@ def core_settings(**values):
             xml = xml.replace("<acceptors>", f"<{name}>{value}</{name}>\n<acceptors>", 1)
         return xml
     return change
+
+
+def acceptor_parameters(name, **values):
+    """A change of broker.xml: parameters at the end of an acceptor's URL."""
+    more = "".join(f";{parameter}={value}" for parameter, value in values.items())
+    return lambda xml: re.sub(rf'(<acceptor name="{name}">[^<]*)', rf"\g<1>{more}", xml)
 
 
 def changes(*all_changes):

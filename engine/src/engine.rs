@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::address::disk_full::FullDisk;
 use crate::address::name::QUALIFIER;
 use crate::address::paging::PageWork;
-use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
+use crate::command::{
+    ClientSessionCommand, Command, ConsumerCommand, SessionCommand, Settling, TransactionCommand,
+};
 use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
 use crate::id::{
     AddressId, ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId,
 };
 use crate::large_message::LargeMessages;
-use crate::notice::{DiskLimit, Notice};
+use crate::notice::{Notice, Spell};
 use crate::random::Random;
 use crate::security::permissions::Permission;
 use crate::session::blocks::Blocks;
@@ -43,6 +46,9 @@ pub struct Turn<'a> {
 
 /// Records that become durable together; almost always one or two.
 pub(crate) type Unit = SmallVec<[Record; 2]>;
+
+/// What this version cannot do yet.
+const NOT_BUILT: Refusal = Refusal::LimitReached("what this version of the broker can do");
 
 /// How many ids are reserved in the log at a time.
 const ID_BLOCK: u64 = 1 << 20;
@@ -73,11 +79,12 @@ pub struct Engine {
     next_id: u64,
     expiry_scan: Option<Instant>,
     address_scan: Option<Instant>,
-    /// The limit of the disk that is reached.
-    pub(crate) disk_full: Option<DiskLimit>,
+    pub(crate) disk_full: Option<FullDisk>,
     pub(crate) blocks: Blocks,
     /// Full addresses for which somebody waits.
     pub(crate) blocking: BTreeSet<AddressId>,
+    /// All addresses together have as much in memory as they may.
+    pub(crate) global_limit: Spell,
     pub(crate) page_work: PageWork,
     failed: bool,
 }
@@ -102,6 +109,7 @@ impl Engine {
             disk_full: None,
             blocks: Blocks::default(),
             blocking: BTreeSet::new(),
+            global_limit: Spell::default(),
             page_work: PageWork::default(),
             failed: false,
             settings,
@@ -163,6 +171,20 @@ impl Engine {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
+            Command::ClientSession(_, command) => self.refuse_client_session(from, command, turn),
+            Command::Send(_, send) if send.retain || send.packet.is_some() => {
+                self.answer(from, send.ticket, Err(NOT_BUILT), turn);
+            }
+            Command::Consumer(_, ConsumerCommand::Open(open) | ConsumerCommand::Reopen(open))
+                if open.retained
+                    || open.kept.is_some()
+                    || open.settling != Settling::ByDelivery =>
+            {
+                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
+            }
+            Command::Consumer(_, ConsumerCommand::Reopen(open)) => {
+                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
+            }
             Command::Send(session, send) if self.disk_full.is_some() => {
                 self.send_on_full_disk(from, session, send, turn);
             }
@@ -251,6 +273,7 @@ impl Engine {
         if !self.blocking.is_empty() {
             self.unblock(turn);
         }
+        self.note_global_limit(turn);
         self.let_large_go(turn);
         self.clean(turn);
     }
@@ -505,6 +528,23 @@ impl Engine {
         }
         let name = format!("{address}{QUALIFIER}{queue}").into();
         self.authorize(from, session, permission, &name)
+    }
+
+    fn refuse_client_session(
+        &mut self,
+        from: ConnectionId,
+        command: ClientSessionCommand,
+        turn: &mut Turn<'_>,
+    ) {
+        let ticket = match command {
+            ClientSessionCommand::Attach(attach) => Some(attach.ticket),
+            ClientSessionCommand::Acknowledge(_, ticket) => ticket,
+            ClientSessionCommand::Received(_, ticket)
+            | ClientSessionCommand::Release(_, ticket)
+            | ClientSessionCommand::Unsubscribe(_, ticket) => Some(ticket),
+            ClientSessionCommand::Complete(_) | ClientSessionCommand::Leave { .. } => None,
+        };
+        self.answer(from, ticket, Err(NOT_BUILT), turn);
     }
 
     fn open_session(

@@ -51,6 +51,17 @@ id! {
     Ticket;
 }
 
+/// A message on its way between a client and the broker, as MQTT numbers them: in use in one direction from the PUBLISH
+/// to the last packet about it. Never 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PacketId(pub u16);
+
+impl fmt::Display for PacketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A map by message. Never iterated where the order matters.
 #[expect(
     clippy::disallowed_types,

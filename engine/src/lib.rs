@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod client_session;
 pub mod command;
 pub mod engine;
 pub mod event;

@@ -35,6 +35,9 @@ pub fn line(notice: &Notice, disk: Option<DiskUsage>) -> Option<Line> {
             "AMQ222183: Blocking message production on address '{address}'; {}",
             Whole(fill)
         )),
+        Notice::AddressBlockedByDisk { address } => Line::server_warn(format!(
+            "AMQ222212: Disk Full! Blocking message production on address '{address}'. Clients will report blocked."
+        )),
         Notice::AddressUnblocked { address, fill } => Line::server_info(format!(
             "AMQ221046: Unblocking message production on address '{address}'; {}",
             Whole(fill)
@@ -299,6 +302,15 @@ mod tests {
         for (notice, level, text) in table {
             assert_eq!(said(&notice), (level, format!("{text}{full}")));
         }
+        let disk = Notice::AddressBlockedByDisk { address: address() };
+        assert_eq!(
+            said(&disk),
+            (
+                Level::Warn,
+                "AMQ222212: Disk Full! Blocking message production on address 'orders'. Clients will report blocked."
+                    .to_owned()
+            )
+        );
         let (_, text) = said(&Notice::AddressDropping {
             address: address(),
             fill: None,

@@ -61,6 +61,8 @@ pub(crate) struct PageWork {
     sealing: BTreeMap<PageId, u64>,
     /// Pages that something has come to in this turn.
     touched: BTreeSet<PageId>,
+    /// Addresses whose pages have reached a limit.
+    pub full: BTreeSet<AddressId>,
     /// Addresses whose senders wait for the disk.
     pressing: BTreeSet<Arc<str>>,
     /// Reads under way.
@@ -120,11 +122,13 @@ impl Engine {
         let Some(page) = self.state.pages.get_mut(place.page) else {
             return;
         };
+        let address = page.address;
         if visible {
             self.want_page(place.page);
         } else {
             page.held.insert(place.index);
         }
+        self.look_at_page_limit(address, turn);
     }
 
     /// A message of a page that waited may be seen.
@@ -160,6 +164,9 @@ impl Engine {
         }
         if !self.page_work.pressing.is_empty() {
             self.let_senders_go_on(turn);
+        }
+        if !self.page_work.full.is_empty() {
+            self.release_page_limits(turn);
         }
     }
 
@@ -425,6 +432,10 @@ impl Engine {
                 .into_iter()
                 .for_each(|before| self.close_page(before));
             self.want_page(id);
+        }
+        let of = self.state.pages.iter().map(|(_, page)| page.address);
+        for address in of.collect::<BTreeSet<_>>() {
+            self.look_at_page_limit(address, turn);
         }
     }
 

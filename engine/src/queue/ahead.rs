@@ -93,6 +93,7 @@ impl Queue {
             if entry.place == Place::Ahead {
                 entry.place = Place::Ready;
                 self.ready.insert(entry.message.priority, id);
+                self.ready_bytes += entry.message.size();
                 self.look_again(id);
             }
         }

@@ -54,8 +54,11 @@ impl Queue {
 
     fn deliver(&mut self, key: ConsumerKey, id: MessageId) -> Delivery {
         let entry = self.entries.get_mut(&id).expect("ready ids have entries");
+        if entry.place == Place::Ready {
+            self.ready.remove(entry.message.priority, id);
+            self.ready_bytes -= entry.message.size();
+        }
         entry.place = Place::Delivering;
-        self.ready.remove(entry.message.priority, id);
         let consumer = self
             .consumers
             .get_mut(&key)
@@ -66,6 +69,7 @@ impl Queue {
         let delivery = Delivery {
             consumer: key.1,
             delivery,
+            packet: None,
             message: entry.message.clone(),
             attempts: entry.attempts,
         };

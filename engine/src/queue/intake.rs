@@ -53,7 +53,9 @@ impl Engine {
             if !self.is_for_now(look, place, message, mark) {
                 continue;
             }
-            if !message.is_expired(look.wall) && !self.has_room(look.queue, look.purpose) {
+            let enough = look.purpose == Purpose::Next && self.has_prefetched(look.queue);
+            let takes = !enough && self.has_room(look.queue, look.purpose);
+            if !message.is_expired(look.wall) && !takes {
                 if look.purpose == Purpose::Due {
                     self.wait_for_room(look.queue, place.page);
                     continue;

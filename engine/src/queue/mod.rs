@@ -9,6 +9,7 @@ pub mod options;
 pub mod page_cursor;
 mod page_damage;
 mod page_in;
+mod reads_held;
 pub mod ready;
 mod redelivery;
 pub(crate) mod settle;
@@ -89,7 +90,7 @@ impl Counters {
 /// A queue.
 ///
 /// *Invariants*: an id is in `ready` exactly if its entry says [`Place::Ready`], in `scheduled` exactly if it says
-/// [`Place::Scheduled`]; `bytes` is the sum of the sizes of all entries; every entry with an expiration is in `expiring`; a
+/// [`Place::Scheduled`]; `bytes` is the sum of the sizes of all entries, `ready_bytes` of those that are ready; every entry with an expiration is in `expiring`; a
 /// consumer that [`Consumer::is_hungry`] says is hungry is in `hungry`.
 #[derive(Debug)]
 pub struct Queue {
@@ -133,6 +134,7 @@ pub struct Queue {
     expiring: BTreeSet<(u64, MessageId)>,
     scheduled: BTreeSet<(u64, MessageId)>,
     bytes: u64,
+    ready_bytes: u64,
 }
 
 impl Queue {
@@ -165,6 +167,7 @@ impl Queue {
             expiring: BTreeSet::new(),
             scheduled: BTreeSet::new(),
             bytes: 0,
+            ready_bytes: 0,
             record,
         }
     }
@@ -309,7 +312,7 @@ impl Queue {
     /// Takes a message off the queue for good.
     pub(crate) fn take(&mut self, id: MessageId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
-        self.leave(entry.place, id, entry.message.priority, entry.scheduled);
+        self.leave(entry.place, &entry.message, entry.scheduled);
         if entry.message.expiration != 0 {
             self.expiring.remove(&(entry.message.expiration, id));
         }
@@ -348,6 +351,7 @@ impl Queue {
         }
         entry.place = Place::Ready;
         self.ready.insert(entry.message.priority, id);
+        self.ready_bytes += entry.message.size();
         self.look_again(id);
         None
     }
@@ -371,19 +375,20 @@ impl Queue {
     pub(crate) fn hold(&mut self, id: MessageId) {
         if let Some(entry) = self.entries.get_mut(&id) {
             let place = std::mem::replace(&mut entry.place, Place::Held);
-            let (priority, scheduled) = (entry.message.priority, entry.scheduled);
-            self.leave(place, id, priority, scheduled);
+            let (message, scheduled) = (entry.message.clone(), entry.scheduled);
+            self.leave(place, &message, scheduled);
         }
     }
 
     /// The list of messages in that place forgets one.
-    fn leave(&mut self, place: Place, id: MessageId, priority: u8, scheduled: u64) {
+    fn leave(&mut self, place: Place, message: &Message, scheduled: u64) {
         match place {
             Place::Ready => {
-                self.ready.remove(priority, id);
+                self.ready.remove(message.priority, message.id);
+                self.ready_bytes -= message.size();
             }
             Place::Scheduled => {
-                self.scheduled.remove(&(scheduled, id));
+                self.scheduled.remove(&(scheduled, message.id));
             }
             Place::Held | Place::Ahead | Place::Delivering => {}
         }
@@ -428,6 +433,13 @@ impl Queue {
             self.bytes,
             self.entries.values().map(|e| e.message.size()).sum::<u64>(),
             "{}: bytes",
+            self.name()
+        );
+        let sizes = ready.iter().map(|id| self.entries[id].message.size());
+        assert_eq!(
+            self.ready_bytes,
+            sizes.sum::<u64>(),
+            "{}: ready bytes",
             self.name()
         );
         for (id, entry) in &self.entries {

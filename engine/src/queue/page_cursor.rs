@@ -10,6 +10,7 @@ use crate::address::ledger::Ledger;
 use crate::id::{ConnectionId, MessageId, PageId};
 use crate::message::Message;
 use crate::storage::record::PagePlace;
+use crate::time::Instant;
 
 /// A place in a page from which messages are read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -59,6 +60,8 @@ pub struct PageCursor {
     pub crowded: BTreeSet<PageId>,
     /// Messages that came after those in the pages and yet were not paged (before a restart): held until then.
     pub after: BTreeSet<MessageId>,
+    /// When it was last said that it reads no more until something is settled.
+    pub(crate) held_said: Option<Instant>,
     /// The next read has to be so long to show a whole message.
     pub(crate) at_least: u64,
 }

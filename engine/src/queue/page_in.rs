@@ -69,7 +69,9 @@ impl Engine {
             return false;
         }
         let Some((purpose, place)) = self.next_read(id, turn.now.wall) else {
-            if !self.has_unread(id) {
+            if self.has_unread(id) {
+                self.note_reads_held(id, turn);
+            } else {
                 self.release_after(id, MessageId(u64::MAX), turn);
                 self.stop_paging_if_done(address, turn);
             }
@@ -123,7 +125,7 @@ impl Engine {
         if queue.consumers.is_empty() {
             return None;
         }
-        if self.has_room(id, Purpose::Next) {
+        if self.has_room(id, Purpose::Next) && !self.has_prefetched(id) {
             return Some((Purpose::Next, self.next_place(id, cursor.next)?));
         }
         let from = queue.searched_least()?.max(cursor.next);
@@ -172,6 +174,32 @@ impl Engine {
     /// Whether a queue may take more from pages into memory.
     pub(super) fn has_room(&self, id: QueueId, purpose: Purpose) -> bool {
         self.room(id, purpose) > 0
+    }
+
+    /// Whether so much is ready for delivery that no more is to be read ahead (`prefetch-page-bytes`,
+    /// `prefetch-page-messages`). A limit that is not below what may be in memory at all is none of its own.
+    pub(super) fn has_prefetched(&self, id: QueueId) -> bool {
+        let Some(queue) = self.state.queues.get(id) else {
+            return false;
+        };
+        let address = self.state.addresses.get(queue.address_id());
+        let Some(settings) = address.map(|address| &address.settings) else {
+            return false;
+        };
+        let reached = |prefetch: Option<u64>, read: Option<u64>, ready: u64| {
+            let below = |limit: &u64| read.is_none_or(|read| *limit < read);
+            prefetch.filter(below).is_some_and(|limit| ready >= limit)
+        };
+        let (bytes, messages) = (queue.ready_bytes, queue.ready.len() as u64);
+        reached(
+            settings.prefetch_page_bytes,
+            settings.max_read_page_bytes,
+            bytes,
+        ) || reached(
+            settings.prefetch_page_messages,
+            settings.max_read_page_messages,
+            messages,
+        )
     }
 
     /// Bytes that a queue may still take from pages into memory. What is found ahead for those who choose has a window of

@@ -285,6 +285,8 @@ impl Broker {
             message,
             routing,
             transaction,
+            retain: false,
+            packet: None,
             upload: None,
             ticket: Some(ticket),
         };
@@ -320,6 +322,9 @@ impl Broker {
             no_local: false,
             priority: 0,
             credit: Credit::messages(Credit::UNLIMITED),
+            settling: Settling::ByDelivery,
+            retained: false,
+            kept: None,
             ticket,
         };
         change(&mut open);

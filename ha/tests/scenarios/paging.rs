@@ -12,7 +12,7 @@ use hind_engine::message::properties::{self, Value};
 use hind_engine::notice::Notice;
 
 /// Three messages in memory, pages of about ten small ones, at most four of them read ahead.
-fn small() -> AddressSettingsOverrides {
+pub(crate) fn small() -> AddressSettingsOverrides {
     AddressSettingsOverrides {
         max_size_messages: Some(Some(3)),
         page_size_bytes: Some(1_500),
@@ -26,7 +26,7 @@ fn paging() -> Broker {
 }
 
 impl Broker {
-    fn send_many(&mut self, client: u64, address: &str, numbers: std::ops::Range<u32>) {
+    pub(crate) fn send_many(&mut self, client: u64, address: &str, numbers: std::ops::Range<u32>) {
         let routing = routing(address);
         for number in numbers {
             self.send(client, message(address, &format!("m{number}")), routing);
@@ -34,7 +34,7 @@ impl Broker {
     }
 
     /// Takes and acknowledges until nothing comes, and returns the bodies in order.
-    fn drain(&mut self, client: u64, consumer: u64) -> Vec<String> {
+    pub(crate) fn drain(&mut self, client: u64, consumer: u64) -> Vec<String> {
         let mut bodies = Vec::new();
         loop {
             let told = self.told(client);
@@ -56,17 +56,17 @@ impl Broker {
         }
     }
 
-    fn count(&self, queue: &str) -> u64 {
+    pub(crate) fn count(&self, queue: &str) -> u64 {
         let state = self.node.engine().state();
         state.message_count(state.queues.named(queue).expect("there").id())
     }
 
-    fn pages_left(&self) -> usize {
+    pub(crate) fn pages_left(&self) -> usize {
         self.node.engine().state().pages.len()
     }
 }
 
-fn routing(address: &str) -> Option<RoutingType> {
+pub(crate) fn routing(address: &str) -> Option<RoutingType> {
     Some(if address.starts_with("news") {
         Multicast
     } else {
@@ -74,12 +74,12 @@ fn routing(address: &str) -> Option<RoutingType> {
     })
 }
 
-fn bodies(numbers: std::ops::Range<u32>) -> Vec<String> {
+pub(crate) fn bodies(numbers: std::ops::Range<u32>) -> Vec<String> {
     numbers.map(|number| format!("m{number}")).collect()
 }
 
 /// A consumer that takes one message at a time.
-fn one_by_one(open: &mut ConsumerOpen) {
+pub(crate) fn one_by_one(open: &mut ConsumerOpen) {
     open.credit = Credit::messages(1);
 }
 

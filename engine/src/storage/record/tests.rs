@@ -9,7 +9,7 @@ use smallvec::smallvec;
 use super::*;
 use crate::address::routing_type::RoutingType;
 use crate::id::LargeId;
-use crate::message::{Body, Kind, LargeBody, Message, PropertiesBuilder, Value};
+use crate::message::{Body, Kind, LargeBody, Message, PropertiesBuilder, Published, Qos, Value};
 use crate::storage::Branch;
 
 fn messages() -> Vec<Record> {
@@ -23,6 +23,12 @@ fn messages() -> Vec<Record> {
     full.timestamp = 1;
     full.expiration = 2;
     full.user_id = Some("ID:1".into());
+    full.published = Some(Published {
+        client_id: "c".into(),
+        qos: Qos::ExactlyOnce,
+        retain: true,
+        stored: false,
+    });
     full.properties = properties.finish();
     let mut large = full.clone();
     large.body = Body::Large(LargeBody {
