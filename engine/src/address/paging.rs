@@ -15,6 +15,7 @@ use crate::event::Block;
 use crate::id::{AddressId, ConnectionId, PageId, QueueId};
 use crate::notice::Notice;
 use crate::queue::page_cursor::{Place, Purpose};
+use crate::queue::read_turns::ReadTurns;
 use crate::storage::page::{Appender, PageHeader};
 use crate::storage::record::{PagePlace, Record};
 use crate::storage::request::{PageCompletion, PageRequest, Request};
@@ -70,9 +71,11 @@ pub(crate) struct PageWork {
     /// Files of an earlier run, of pages that are to be written anew.
     left_over: BTreeSet<PageId>,
     /// Queues that want to read and have to wait for others.
-    pub waiting: BTreeSet<QueueId>,
+    pub waiting: ReadTurns,
     /// Queues that may want something from their pages.
     pub wanting: BTreeSet<QueueId>,
+    /// How often a queue was looked at for something to read.
+    pub looks: u64,
     /// Bytes given to the disk and not yet written.
     under_way: u64,
 }
@@ -81,6 +84,11 @@ impl Engine {
     /// Bytes of pages given to the disk and not yet written.
     pub fn pages_under_way(&self) -> u64 {
         self.page_work.under_way
+    }
+
+    /// How often queues were looked at for something to read in pages.
+    pub fn page_looks(&self) -> u64 {
+        self.page_work.looks
     }
 
     /// Where the next message for queues of this address goes, if it goes to a page.

@@ -97,6 +97,5 @@ impl Engine {
             };
             self.advance(look, to);
         }
-        self.page_work.wanting.append(&mut self.page_work.waiting);
     }
 }

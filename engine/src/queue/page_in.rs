@@ -54,12 +54,19 @@ impl Engine {
     pub(crate) fn read_pages(&mut self, turn: &mut Turn<'_>) -> bool {
         let mut given = false;
         for id in std::mem::take(&mut self.page_work.wanting) {
-            given |= self.read_for(id, turn);
+            given |= self.read_for(id, false, turn);
+        }
+        while self.page_work.reads.len() < READS
+            && let Some(id) = self.page_work.waiting.next()
+        {
+            given |= self.read_for(id, true, turn);
         }
         given
     }
 
-    fn read_for(&mut self, id: QueueId, turn: &mut Turn<'_>) -> bool {
+    /// One queue reads; `first`: before all that wait for the disk.
+    fn read_for(&mut self, id: QueueId, first: bool, turn: &mut Turn<'_>) -> bool {
+        self.page_work.looks += 1;
         let Some(queue) = self.state.queues.get(id) else {
             return false;
         };
@@ -97,7 +104,11 @@ impl Engine {
             self.read_from_memory(id, purpose, place, turn);
             return true;
         }
-        self.ask_for(id, purpose, place, turn);
+        if first || self.page_work.waiting.is_empty() {
+            self.ask_for(id, purpose, place, turn);
+        } else {
+            self.page_work.waiting.wait(id);
+        }
         false
     }
 
@@ -273,7 +284,7 @@ impl Engine {
         let key = (place.page, place.offset);
         let asked = self.page_work.reads.contains_key(&key);
         if !asked && self.page_work.reads.len() >= READS {
-            self.page_work.waiting.insert(id);
+            self.page_work.waiting.wait(id);
             return;
         }
         let room = match purpose {
@@ -318,7 +329,6 @@ impl Engine {
         for (id, purpose) in read.readers {
             self.read_chunk(id, purpose, (page, offset, cut_short), bytes, turn);
         }
-        self.page_work.wanting.append(&mut self.page_work.waiting);
     }
 
     fn read_chunk(
