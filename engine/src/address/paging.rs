@@ -15,6 +15,7 @@ use crate::event::Block;
 use crate::id::{AddressId, ConnectionId, PageId, QueueId};
 use crate::notice::Notice;
 use crate::queue::page_cursor::{Place, Purpose};
+use crate::queue::read_again::Retries;
 use crate::queue::read_turns::ReadTurns;
 use crate::storage::page::{Appender, PageHeader};
 use crate::storage::record::{PagePlace, Record};
@@ -45,6 +46,8 @@ pub(crate) struct Read {
     pub until: u64,
     /// For whom.
     pub readers: Vec<(QueueId, Purpose)>,
+    /// How often it has failed.
+    pub failures: usize,
 }
 
 /// What has to be done about pages, and what the disk is doing.
@@ -68,6 +71,8 @@ pub(crate) struct PageWork {
     pressing: BTreeSet<Arc<str>>,
     /// Reads under way.
     pub reads: BTreeMap<(PageId, u64), Read>,
+    /// Reads that failed and are tried again.
+    pub retries: Retries,
     /// Files of an earlier run, of pages that are to be written anew.
     left_over: BTreeSet<PageId>,
     /// Queues that want to read and have to wait for others.

@@ -56,6 +56,7 @@ impl Engine {
         for id in std::mem::take(&mut self.page_work.wanting) {
             given |= self.read_for(id, false, turn);
         }
+        self.ask_again(READS, turn);
         while self.page_work.reads.len() < READS
             && let Some(id) = self.page_work.waiting.next()
         {
@@ -282,7 +283,8 @@ impl Engine {
 
     fn ask_for(&mut self, id: QueueId, purpose: Purpose, place: Place, turn: &mut Turn<'_>) {
         let key = (place.page, place.offset);
-        let asked = self.page_work.reads.contains_key(&key);
+        let fails = self.page_work.retries.get_mut(key).is_some();
+        let asked = fails || self.page_work.reads.contains_key(&key);
         if !asked && self.page_work.reads.len() >= READS {
             self.page_work.waiting.wait(id);
             return;
@@ -303,7 +305,10 @@ impl Engine {
         let length = room.max(queue.cursor.at_least);
         let page = self.state.pages.get(place.page);
         let written = page.map_or(0, |page| page.written);
-        let read = self.page_work.reads.entry(key).or_default();
+        let read = match self.page_work.retries.get_mut(key) {
+            Some(read) => read,
+            None => self.page_work.reads.entry(key).or_default(),
+        };
         read.readers.push((id, purpose));
         if !asked {
             read.until = written.min(place.offset + length);

@@ -38,6 +38,8 @@ pub(crate) struct Broker {
     pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
     /// Pages of which something was read, in order.
     pub(crate) reads: Vec<PageId>,
+    /// How many reads of pages fail from now on.
+    pub(crate) failing_reads: u32,
     /// Pages whose files were set aside.
     pub(crate) aside: Vec<PageId>,
     /// Asked of the disk and not begun.
@@ -71,6 +73,7 @@ impl Broker {
             pages: BTreeMap::new(),
             aside: Vec::new(),
             reads: Vec::new(),
+            failing_reads: 0,
             requests: VecDeque::new(),
             is_busy: false,
             waiting: Vec::new(),
@@ -194,6 +197,14 @@ impl Broker {
                 PageCompletion::Appended(page, bytes.len() as u64)
             }
             PageRequest::Seal(page) => PageCompletion::Sealed(page),
+            PageRequest::Read { page, offset, .. } if self.failing_reads > 0 => {
+                self.failing_reads -= 1;
+                PageCompletion::Unreadable {
+                    page,
+                    offset,
+                    why: "an error of the device".into(),
+                }
+            }
             PageRequest::Read {
                 page,
                 offset,
