@@ -42,7 +42,9 @@ mod tests {
     #[test]
     fn who_comes_first_is_first_and_nobody_stands_in_line_twice() {
         let mut turns = ReadTurns::default();
-        [3, 1, 3, 2, 1].map(|queue| turns.wait(QueueId(queue)));
+        for queue in [3, 1, 3, 2, 1] {
+            turns.wait(QueueId(queue));
+        }
         assert_eq!(turns.next(), Some(QueueId(3)));
         turns.wait(QueueId(3));
         let rest: Vec<_> = std::iter::from_fn(|| turns.next()).collect();
