@@ -304,10 +304,17 @@ impl Engine {
         }
         let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
         let transaction = self.transaction_deadlines.first().map(|(at, ..)| *at);
-        [alarm, transaction, self.expiry_scan, self.address_scan]
-            .into_iter()
-            .flatten()
-            .min()
+        let retry = self.page_work.retries.deadline();
+        [
+            alarm,
+            transaction,
+            retry,
+            self.expiry_scan,
+            self.address_scan,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Deadlines have passed.

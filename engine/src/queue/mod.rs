@@ -9,6 +9,8 @@ pub mod options;
 pub mod page_cursor;
 mod page_damage;
 mod page_in;
+pub(crate) mod read_again;
+pub(crate) mod read_turns;
 mod reads_held;
 pub mod ready;
 mod redelivery;

@@ -269,3 +269,92 @@ fn no_more_is_read_ahead_than_the_settings_say() {
         assert_eq!(broker.drain(1, 1), bodies(0..40));
     }
 }
+
+/// So many addresses, each with a queue that has one message, in a page on the disk.
+fn one_message_each(queues: u64) -> Broker {
+    let settings = AddressSettingsOverrides {
+        max_size_messages: Some(Some(0)),
+        page_size_bytes: Some(1),
+        ..AddressSettingsOverrides::default()
+    };
+    let mut broker = Broker::with(&[("#", settings)]);
+    broker.is_checked = false;
+    broker.connect(1, "a");
+    for queue in 0..queues {
+        broker.send(1, message(&format!("q{queue}"), "x"), Some(Anycast));
+    }
+    broker.told(1);
+    broker
+}
+
+#[test]
+fn ten_thousand_queues_with_a_message_each_are_looked_at_a_few_times_each() {
+    let queues = 10_000;
+    let mut broker = one_message_each(queues);
+    let all: Vec<_> = (0..queues)
+        .map(|queue| open(&mut broker, queue, &format!("q{queue}")))
+        .collect();
+    let before = broker.node.engine().page_looks();
+    broker.input(Input::Client(ConnectionId(1), all));
+    let looks = broker.node.engine().page_looks() - before;
+    let told = broker.told(1);
+    let delivered = told.iter().filter(|it| it.ends_with(" x #1")).count() as u64;
+    assert_eq!(delivered, queues);
+    assert!(looks <= 8 * queues, "{looks} looks");
+    let settle = |queue| {
+        let settle = Settle {
+            deliveries: Deliveries::One(DeliveryId(1)),
+            outcome: Outcome::Accepted,
+            transaction: None,
+            ticket: None,
+        };
+        Command::Consumer(ConsumerId(queue), ConsumerCommand::Settle(settle))
+    };
+    let all = (0..queues).map(settle).collect();
+    broker.input(Input::Client(ConnectionId(1), all));
+    assert_eq!(broker.pages_left(), 0);
+}
+
+#[test]
+fn a_queue_with_much_to_read_does_not_take_the_turns_of_others() {
+    let settings = AddressSettingsOverrides {
+        max_size_messages: Some(Some(0)),
+        page_size_bytes: Some(1),
+        max_read_page_bytes: Some(None),
+        ..AddressSettingsOverrides::default()
+    };
+    let mut broker = Broker::with(&[("#", settings)]);
+    broker.connect(1, "a");
+    // More long queues than reads at a time.
+    for queue in 0..10 {
+        broker.send_many(1, &format!("long{queue}"), 0..50);
+    }
+    broker.send_many(1, "short", 0..1);
+    let short = *broker.pages.keys().next_back().expect("pages");
+    let opens: Vec<_> = (0..10)
+        .map(|queue| (queue, format!("long{queue}")))
+        .chain([(10, "short".to_owned())])
+        .map(|(consumer, queue)| open(&mut broker, consumer, &queue))
+        .collect();
+    broker.input(Input::Client(ConnectionId(1), opens));
+    assert_eq!(broker.reads.len(), 501);
+    let place = broker.reads.iter().position(|page| *page == short);
+    assert!(place <= Some(20), "{place:?}");
+}
+
+/// A command that opens a consumer with credit.
+fn open(broker: &mut Broker, consumer: u64, queue: &str) -> Command {
+    let open = ConsumerOpen {
+        session: SESSION,
+        address: queue.into(),
+        routing: Some(Anycast),
+        subscription: Subscription::Temporary,
+        selector: String::new(),
+        no_local: false,
+        priority: 0,
+        credit: Credit::messages(1_000),
+        ticket: broker.ticket(),
+    };
+    let open = ConsumerCommand::Open(Box::new(open));
+    Command::Consumer(ConsumerId(consumer), open)
+}
