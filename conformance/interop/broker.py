@@ -57,6 +57,8 @@ def die_with_parent():
 class Broker:
     """One instance; `with Broker(program) as broker` creates, starts and in the end removes it."""
 
+    keeps_all = True  # whether what was acknowledged is there after any end of the process
+
     def __init__(self, program, create_flags=(), start_seconds=60, offset=None, configure=None, in_child=None):
         """`configure` is given the text of broker.xml and returns it changed; `in_child` runs before the program does."""
         self.program = str(Path(program).resolve())
