@@ -353,6 +353,9 @@ fn open(broker: &mut Broker, consumer: u64, queue: &str) -> Command {
         no_local: false,
         priority: 0,
         credit: Credit::messages(1_000),
+        settling: Settling::ByDelivery,
+        retained: false,
+        kept: None,
         ticket: broker.ticket(),
     };
     let open = ConsumerCommand::Open(Box::new(open));
