@@ -19,6 +19,7 @@ use crate::download::Download;
 use crate::fault::Fault;
 use crate::handshake::Hello;
 use crate::heart_beat::HeartBeat;
+use crate::held::Held;
 use crate::options::Options;
 use crate::session::Session;
 
@@ -31,7 +32,8 @@ const LOGIN: Ticket = Ticket(0);
 /// always the last one, and always followed by the wish to close [1.2 §ERROR].
 ///
 /// While the broker blocks producers, everything is read and done up to the first SEND: a client that only consumes can
-/// go on acknowledging, which is what frees the disk. From there on the connection is paused.
+/// go on acknowledging, which is what makes room. One that sends and consumes is read somewhat further, its SENDs waiting
+/// in `held`. Then the connection is paused.
 ///
 /// While a large MESSAGE goes out window by window, nothing else may stand inside its frame: other messages wait in
 /// `waiting`, in order, receipts in `aside`, and no heart-beat is sent. A connection that has to be given up then ends
@@ -48,8 +50,10 @@ pub struct Connection {
     heart_beat: Option<HeartBeat>,
     /// The broker blocks producers.
     blocked: bool,
-    /// A SEND waits for that to end.
+    /// A SEND waits for that to end, and nothing behind it is read.
     stalled: bool,
+    /// SENDs that wait for it, and what is read on behind them.
+    held: Held,
     /// The MESSAGE whose body comes from a file.
     download: Option<Download>,
     /// Deliveries and bad news that came while it goes out. Bounded by the credit of the consumers.
@@ -86,6 +90,7 @@ impl Connection {
             heart_beat: None,
             blocked: false,
             stalled: false,
+            held: Held::default(),
             download: None,
             waiting: VecDeque::new(),
             aside: Segments::default(),
@@ -150,14 +155,25 @@ impl Connection {
         }
     }
 
-    /// The frame that is next is a producer's, and producers wait.
+    /// Producers wait, and the frame that is next is a producer's that cannot be held, or comes after all of them.
     fn must_wait(&self) -> bool {
+        let State::Connected(session) = &self.state else {
+            return false;
+        };
+        let has_room = self.held.has_room(self.decoder.frame_size());
         self.blocked
-            && self.decoder.command() == ClientCommand::Send
-            && matches!(self.state, State::Connected(_))
+            && match self.decoder.command() {
+                ClientCommand::Send => {
+                    self.decoder.body_follows() || !session.consumes() || !has_room
+                }
+                ClientCommand::Subscribe => !self.held.is_empty() && !has_room,
+                ClientCommand::Disconnect => !self.held.is_empty(),
+                _ => false,
+            }
     }
 
     fn frame(&mut self, now: Now, out: &mut Outbound) -> Result<(), Fault> {
+        let size = self.decoder.frame_size();
         let frame = self.decoder.take();
         match &mut self.state {
             State::AwaitingConnect => {
@@ -165,7 +181,12 @@ impl Connection {
             }
             State::Connected(session) => {
                 let is_last = frame.command == ClientCommand::Disconnect;
+                let before = out.commands.len();
                 session.frame(now, frame, out)?;
+                if self.blocked {
+                    let asked: Vec<_> = out.commands.drain(before..).collect();
+                    out.commands.extend(self.held.keep(asked, size));
+                }
                 if is_last {
                     self.take_leave(out);
                 }
@@ -226,6 +247,8 @@ impl Connection {
     /// Gives up because of the frame that was just read.
     fn fail_frame(&mut self, fault: &Fault, out: &mut Outbound) -> Result<(), PeerViolation> {
         let receipt = self.decoder.receipt().map(str::to_owned);
+        // What came before it was in order.
+        out.commands.append(&mut self.held.release());
         self.fail(fault, receipt.as_deref(), out);
         fault.as_violation().map_or(Ok(()), Err)
     }
@@ -239,6 +262,7 @@ impl Connection {
         }
         self.state = State::Closed;
         self.stalled = false;
+        self.held = Held::default();
         self.decoder = Decoder::new();
         self.download = None;
         self.waiting.clear();
@@ -258,6 +282,7 @@ impl Connection {
     /// again only if something is left in it.
     fn unblocked(&mut self, now: Now, out: &mut Outbound) {
         self.blocked = false;
+        out.commands.append(&mut self.held.release());
         if mem::take(&mut self.stalled)
             && let Err(fault) = self.frame(now, out)
         {

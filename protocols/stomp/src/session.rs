@@ -350,6 +350,11 @@ impl Session {
         })
     }
 
+    /// It has subscriptions: what it acknowledges may be what producers wait for.
+    pub fn consumes(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
     /// Nothing is left to be answered.
     pub fn is_answered(&self) -> bool {
         self.receipts.is_empty()
