@@ -19,7 +19,6 @@ use crate::download::Download;
 use crate::fault::Fault;
 use crate::handshake::Hello;
 use crate::heart_beat::HeartBeat;
-use crate::held::Held;
 use crate::options::Options;
 use crate::session::Session;
 
@@ -33,7 +32,7 @@ const LOGIN: Ticket = Ticket(0);
 ///
 /// While the broker blocks producers, everything is read and done up to the first SEND: a client that only consumes can
 /// go on acknowledging, which is what makes room. One that sends and consumes is read somewhat further, its SENDs waiting
-/// in `held`. Then the connection is paused.
+/// in the session. Then the connection is paused.
 ///
 /// While a large MESSAGE goes out window by window, nothing else may stand inside its frame: other messages wait in
 /// `waiting`, in order, receipts in `aside`, and no heart-beat is sent. A connection that has to be given up then ends
@@ -52,8 +51,6 @@ pub struct Connection {
     blocked: bool,
     /// A SEND waits for that to end, and nothing behind it is read.
     stalled: bool,
-    /// SENDs that wait for it, and what is read on behind them.
-    held: Held,
     /// The MESSAGE whose body comes from a file.
     download: Option<Download>,
     /// Deliveries and bad news that came while it goes out. Bounded by the credit of the consumers.
@@ -90,7 +87,6 @@ impl Connection {
             heart_beat: None,
             blocked: false,
             stalled: false,
-            held: Held::default(),
             download: None,
             waiting: VecDeque::new(),
             aside: Segments::default(),
@@ -160,20 +156,19 @@ impl Connection {
         let State::Connected(session) = &self.state else {
             return false;
         };
-        let has_room = self.held.has_room(self.decoder.frame_size());
+        let has_room = || session.held.has_room(self.decoder.frame_size());
         self.blocked
             && match self.decoder.command() {
                 ClientCommand::Send => {
-                    self.decoder.body_follows() || !session.consumes() || !has_room
+                    self.decoder.body_follows() || !session.consumes() || !has_room()
                 }
-                ClientCommand::Subscribe => !self.held.is_empty() && !has_room,
-                ClientCommand::Disconnect => !self.held.is_empty(),
+                ClientCommand::Subscribe => !session.held.is_empty() && !has_room(),
+                ClientCommand::Disconnect => !session.held.is_empty(),
                 _ => false,
             }
     }
 
     fn frame(&mut self, now: Now, out: &mut Outbound) -> Result<(), Fault> {
-        let size = self.decoder.frame_size();
         let frame = self.decoder.take();
         match &mut self.state {
             State::AwaitingConnect => {
@@ -181,12 +176,7 @@ impl Connection {
             }
             State::Connected(session) => {
                 let is_last = frame.command == ClientCommand::Disconnect;
-                let before = out.commands.len();
                 session.frame(now, frame, out)?;
-                if self.blocked {
-                    let asked: Vec<_> = out.commands.drain(before..).collect();
-                    out.commands.extend(self.held.keep(asked, size));
-                }
                 if is_last {
                     self.take_leave(out);
                 }
@@ -203,14 +193,18 @@ impl Connection {
                 let head = out.bytes.head();
                 self.heart_beat = Some(hello.welcome(&self.options, &session_name, now, head));
                 self.decoder.agree(hello.version, limits(&self.options));
-                self.state = State::Connected(Box::new(Session::open(
+                let mut session = Session::open(
                     Arc::clone(&self.options),
                     hello.version,
                     identity,
                     hello.client_id.take(),
                     first_message_id(now, self.id),
                     out,
-                )));
+                );
+                if self.blocked {
+                    session.held.begin();
+                }
+                self.state = State::Connected(Box::new(session));
             }
             other => self.state = other,
         }
@@ -248,7 +242,7 @@ impl Connection {
     fn fail_frame(&mut self, fault: &Fault, out: &mut Outbound) -> Result<(), PeerViolation> {
         let receipt = self.decoder.receipt().map(str::to_owned);
         // What came before it was in order.
-        out.commands.append(&mut self.held.release());
+        self.release(out);
         self.fail(fault, receipt.as_deref(), out);
         fault.as_violation().map_or(Ok(()), Err)
     }
@@ -262,7 +256,6 @@ impl Connection {
         }
         self.state = State::Closed;
         self.stalled = false;
-        self.held = Held::default();
         self.decoder = Decoder::new();
         self.download = None;
         self.waiting.clear();
@@ -282,12 +275,26 @@ impl Connection {
     /// again only if something is left in it.
     fn unblocked(&mut self, now: Now, out: &mut Outbound) {
         self.blocked = false;
-        out.commands.append(&mut self.held.release());
+        self.release(out);
         if mem::take(&mut self.stalled)
             && let Err(fault) = self.frame(now, out)
         {
             // The fault closes the connection; an event has no violation to return.
             let _ = self.fail_frame(&fault, out);
+        }
+    }
+
+    fn blocked(&mut self) {
+        self.blocked = true;
+        if let State::Connected(session) = &mut self.state {
+            session.held.begin();
+        }
+    }
+
+    /// SENDs that waited are carried out, and what came behind them.
+    fn release(&mut self, out: &mut Outbound) {
+        if let State::Connected(session) = &mut self.state {
+            out.commands.append(&mut session.held.end());
         }
     }
 
@@ -311,7 +318,7 @@ impl Connection {
             }
             Event::Window(download, window) => self.window(now, download, &window, out),
             Event::DownloadFailed(download) => self.download_failed(now, download, out),
-            Event::Blocked(_) => self.blocked = true,
+            Event::Blocked(_) => self.blocked(),
             Event::Unblocked => self.unblocked(now, out),
             Event::Detached(consumer, refusal) => {
                 if let State::Connected(session) = &mut self.state

@@ -128,6 +128,20 @@ fn a_transaction_ends_after_its_sends_and_one_that_only_acknowledges_does_not_wa
 }
 
 #[test]
+fn a_transaction_that_had_messages_before_is_not_committed_before_sends_that_wait() {
+    let mut talk = Talk::connected("1.2");
+    talk.subscribed("destination:q\nid:1\nack:client-individual\n");
+    talk.types("BEGIN\ntransaction:t\n\n^@");
+    talk.types("SEND\ndestination:out\ntransaction:t\n\na^@");
+    talk.tell(Event::Blocked(Block::DiskFull));
+    talk.types(&send("b"));
+    talk.types("COMMIT\ntransaction:t\n\n^@");
+    assert_eq!(asked(&mut talk), ["begin", "send a"]);
+    talk.tell(Event::Unblocked);
+    assert_eq!(asked(&mut talk), ["send b", "commit"]);
+}
+
+#[test]
 fn a_subscription_comes_after_the_sends_before_it_and_ends_after_it_began() {
     let (mut talk, first) = blocked();
     talk.types(&send("a"));
