@@ -244,6 +244,9 @@ impl Engine {
         }
         again.sort_unstable_by_key(|(_, flight)| flight.message);
         for (id, flight) in again {
+            let Some(entry) = queue.entry(flight.message) else {
+                continue;
+            };
             let is_away = (flight.queue, flight.message);
             if self.state.client_sessions.away.remove(&is_away).is_none() {
                 continue;
@@ -251,9 +254,6 @@ impl Engine {
             if let Some(session) = of.and_then(|id| self.state.client_sessions.get_mut(id)) {
                 session.packets.resend(id);
             }
-            let Some(entry) = queue.entry(flight.message) else {
-                continue;
-            };
             let delivery = Delivery {
                 consumer: key.1,
                 delivery: Default::default(),

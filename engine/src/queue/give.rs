@@ -42,8 +42,11 @@ impl Queue {
             self.changed(key);
             return;
         }
+        if entry.place == Place::Ready {
+            self.ready.remove(entry.message.priority, id);
+            self.ready_bytes -= entry.message.size();
+        }
         entry.place = Place::Delivering;
-        self.ready.remove(entry.message.priority, id);
         consumer.charge(&entry.message);
         let (delivery, packet, record) = match terms {
             Terms::ByDelivery => (consumer.unsettled.push(id), None, None),
