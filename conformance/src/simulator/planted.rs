@@ -26,17 +26,24 @@ pub enum Planted {
     DeletesPagesEarly,
     /// What the disk has written of a page is counted too low, so that the ledger of what is under way drifts.
     LedgerDrifts,
+    /// The same as [`Self::ForgetsAcknowledgements`] for the packet identifiers under which messages went out: after a
+    /// crash they go out again as if for the first time. The same as a broker that does not wait for the record.
+    ForgetsPacketsSent,
+    /// The same for those that clients have given to messages of QoS 2: what is sent again counts as new.
+    ForgetsPacketsTaken,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::AcknowledgesBeforeSync,
         Self::ForgetsAcknowledgements,
         Self::TakesTornForWhole,
         Self::ForgetsPageAcknowledgements,
         Self::DeletesPagesEarly,
         Self::LedgerDrifts,
+        Self::ForgetsPacketsSent,
+        Self::ForgetsPacketsTaken,
     ];
 
     /// Whether it shows only where messages go to pages.
@@ -47,13 +54,23 @@ impl Planted {
         )
     }
 
+    /// Whether it shows only where there are clients of MQTT.
+    pub fn is_of_mqtt(self) -> bool {
+        matches!(self, Self::ForgetsPacketsSent | Self::ForgetsPacketsTaken)
+    }
+
     /// Changes what recovery reads of a segment.
     pub fn spoil(self, segment: Segment, content: &mut [u8]) {
         match self {
             Self::AcknowledgesBeforeSync | Self::DeletesPagesEarly | Self::LedgerDrifts => {}
-            Self::ForgetsAcknowledgements | Self::ForgetsPageAcknowledgements => {
+            Self::ForgetsAcknowledgements
+            | Self::ForgetsPageAcknowledgements
+            | Self::ForgetsPacketsSent
+            | Self::ForgetsPacketsTaken => {
                 let forgotten = match self {
                     Self::ForgetsAcknowledgements => journal::ACKNOWLEDGE,
+                    Self::ForgetsPacketsSent => journal::PACKET_SENT,
+                    Self::ForgetsPacketsTaken => journal::PACKET_TAKEN,
                     _ => journal::PAGE_ACKNOWLEDGE,
                 };
                 for record in journal::records(segment, content) {

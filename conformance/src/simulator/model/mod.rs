@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 
 use super::check::{self, Violation};
 use super::limits::Limits;
+use super::network::DELAY_MAX;
 use subscription::Connection;
 
 /// Queues every run uses. Of the last one clients consume with `ack:auto`, so a cut may lose what was under way to them.
@@ -230,7 +231,7 @@ impl Model {
     ) -> Result<bool, Violation> {
         check::transactions::on_delivery(self, uid)?;
         check::routing::on_delivery(self, subscription, uid)?;
-        check::time::on_delivery(self, uid, now)?;
+        check::time::on_delivery(self, uid, now, DELAY_MAX)?;
         let place = self.subscriptions[subscription.0].place;
         let auto = self.subscriptions[subscription.0].mode == AckMode::Auto;
         if !self.subscriptions[subscription.0].live {
