@@ -413,7 +413,7 @@ fn messages_that_come_to_a_page_after_others_expired_in_it_expire_too() {
         let mut broker = paging();
         broker.connect(1, "a");
         broker.send_many(1, "q", 0..4);
-        let mut expiring = |broker: &mut Broker, number: u32| {
+        let expiring = |broker: &mut Broker, number: u32| {
             let mut sent: Message = message("q", &format!("m{number}"));
             sent.expiration = broker.now.wall + 1_000;
             broker.send(1, sent, routing("q"));
@@ -451,7 +451,10 @@ fn a_message_that_has_expired_in_a_page_does_not_hold_up_those_behind_it() {
     broker.pass(2_000);
     broker.told(1);
     broker.consume(1, 1, "q", routing("q"));
-    assert_eq!(broker.told(1)[1..], ["1 m0 #1", "1 m1 #2", "1 m2 #3", "1 m3 #4"]);
+    assert_eq!(
+        broker.told(1)[1..],
+        ["1 m0 #1", "1 m1 #2", "1 m2 #3", "1 m3 #4"]
+    );
 }
 
 #[test]
