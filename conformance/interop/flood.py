@@ -99,7 +99,22 @@ class Blocks:
         return done
 
 
-def fill(port, queue, count, body=b"x" * 1024, block=1000, last_headers="", more=b""):
+class Pace:
+    """So many a second and no more; as fast as it goes without a rate."""
+
+    def __init__(self, a_second):
+        self.a_second = a_second
+        self.began = time.monotonic()
+        self.count = 0
+
+    def wait_for(self, count):
+        """Until it is time for so many more."""
+        if self.a_second:
+            time.sleep(max(0, self.began + self.count / self.a_second - time.monotonic()))
+        self.count += count
+
+
+def fill(port, queue, count, body=b"x" * 1024, block=1000, last_headers="", more=b"", a_second=None):
     """Sends `count` equal messages; the last may have headers of its own. The seconds that took."""
     connection = Connection(port)
     head = head_of(queue) + more
@@ -108,9 +123,11 @@ def fill(port, queue, count, body=b"x" * 1024, block=1000, last_headers="", more
     last = head + b"receipt:block\n" + last_headers.encode() + b"\n" + body + b"\0"
     whole = plain * (block - 1) + marked
     blocks = Blocks(connection)
+    pace = Pace(a_second)
     began = time.monotonic()
     left = count
     while left > block:
+        pace.wait_for(block)
         blocks.send(whole, None)
         left -= block
     blocks.send(plain * (left - 1) + last, None)
@@ -119,11 +136,12 @@ def fill(port, queue, count, body=b"x" * 1024, block=1000, last_headers="", more
     return time.monotonic() - began
 
 
-def drain(port, queue, count, seconds=STALL_SECONDS):
+def drain(port, queue, count, seconds=STALL_SECONDS, a_second=None):
     """Reads and acknowledges `count` messages. The seconds that took, and those until the first message."""
     connection = Connection(port)
     began = time.monotonic()
-    connection.subscribe(queue)
+    connection.subscribe(queue, window=1 << 17 if a_second else 1 << 20)
+    pace = Pace(a_second)
     got = acknowledged = 0
     first = None
     while got < count:
@@ -133,6 +151,7 @@ def drain(port, queue, count, seconds=STALL_SECONDS):
             first = first or time.monotonic() - began
             got += len(messages)
             acknowledged += 1
+            pace.wait_for(len(messages))
             receipt = b"receipt:last\n" if got >= count else b""
             connection.send(b"ACK\nid:" + ACK.search(messages[-1]).group(1) + b"\n" + receipt + b"\n\0")
     while not any(RECEIPT.search(frame) for frame in connection.frames(seconds)):

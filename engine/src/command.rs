@@ -10,8 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::address::routing_type::RoutingType;
-use crate::id::{ConsumerId, DeliveryId, DownloadId, SessionId, Ticket, TransactionId, UploadId};
-use crate::message::{LargeBody, Message};
+use crate::client_session::{ClientSubscription, SessionExpiry, Will};
+use crate::id::{
+    ConsumerId, DeliveryId, DownloadId, PacketId, SessionId, Ticket, TransactionId, UploadId,
+};
+use crate::message::{LargeBody, Message, Qos};
 use crate::security::user::Identity;
 
 /// Anything a protocol machine may ask.
@@ -19,6 +22,8 @@ use crate::security::user::Identity;
 pub enum Command {
     /// Open or close a session.
     Session(SessionId, SessionCommand),
+    /// Take up, use or leave the session that the broker keeps for a client id.
+    ClientSession(SessionId, ClientSessionCommand),
     /// Send a message.
     Send(SessionId, Send),
     /// Bring in the body of a large message before it is sent.
@@ -47,11 +52,72 @@ pub enum SessionCommand {
     Close,
 }
 
+/// What may be done with the session that belongs to a client id rather than to a connection (MQTT's Session State):
+/// its subscriptions, the packet ids in use in both directions, its will. It outlives the connection for as long as the
+/// client asked for; what of it outlives the connection is in the log, and so outlives the broker.
+///
+/// Packet ids of deliveries are given by the engine (see [`Settling::ByPacket`]); every one given is in one of two states
+/// until it is free again: the message is with the client, or (QoS 2) the client has said that it has it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ClientSessionCommand {
+    /// Takes up the session of a client id, or makes one. Must come first, once in a connection. Answered by
+    /// [`Attached`](crate::event::Event::Attached), or refused.
+    Attach(Box<Attach>),
+    /// PUBACK, or a PUBREC that refuses: the message leaves its queue, the id is free. Refused as unknown if no message is
+    /// with the client under it.
+    Acknowledge(PacketId, Option<Ticket>),
+    /// PUBREC: the client has the message, which leaves its queue; the id waits for `Complete`. `Done` when that is
+    /// durable, and PUBREL may be sent; also if it was said before. Refused as unknown if the id is free.
+    Received(PacketId, Ticket),
+    /// PUBCOMP: the id is free. Refused as unknown (without a ticket) if the client has not said `Received`.
+    Complete(PacketId),
+    /// PUBREL: the client will not send the message of this id again, the next with the id is a new one. Refused as
+    /// unknown if none was sent under it.
+    Release(PacketId, Ticket),
+    /// UNSUBSCRIBE: the consumer closes, and the queue of its subscription is deleted unless others share it. Messages of
+    /// the queue that are with the client can still be acknowledged.
+    Unsubscribe(ConsumerId, Ticket),
+    /// DISCONNECT: says what becomes of the will and the session when the connection now closes. Without it, the
+    /// connection was lost.
+    Leave {
+        /// The will is sent as if the connection was lost; else it is dropped.
+        will: bool,
+        /// A new expiry, if the client has given one.
+        expiry: Option<SessionExpiry>,
+    },
+}
+
+/// A client takes up its session.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Attach {
+    /// Whose. Not empty: who assigns ids to clients without one is the protocol.
+    pub client_id: Arc<str>,
+    /// Whatever is left of an earlier session ends first.
+    pub clean: bool,
+    /// How long the session outlives the connection.
+    pub expiry: SessionExpiry,
+    /// Messages the client takes at the same time with QoS 1 or 2 (Receive Maximum), over all subscriptions; not 0.
+    pub window: u16,
+    /// To be sent if the connection is lost.
+    pub will: Option<Box<Will>>,
+    /// If the client id is connected: that connection is told [`TakenOver`](crate::event::Event::TakenOver) and loses the
+    /// session; else this one is refused with [`ClientIdInUse`](crate::event::Refusal::ClientIdInUse).
+    pub take_over: bool,
+    /// For the answer.
+    pub ticket: Ticket,
+}
+
 /// A message on its way in.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Send {
     /// The message; `message.address` says where to, and may be an FQQN.
     pub message: Message,
+    /// It is kept as the retained message of its address, in place of the one before; with an empty body there is none
+    /// from now on. Becomes durable in one unit with the message itself. Not inside a transaction.
+    pub retain: bool,
+    /// A QoS 2 message from a client with a client session: if one was sent under this id and not released, nothing
+    /// happens and the answer is the same. The id is remembered in one unit with the message. Not inside a transaction.
+    pub packet: Option<PacketId>,
     /// Asked for by destination type or prefix; `None` lets the address decide, then its settings.
     pub routing: Option<RoutingType>,
     /// Held back until this transaction commits.
@@ -128,6 +194,10 @@ pub struct DownloadOpen {
 pub enum ConsumerCommand {
     /// Starts consuming. Answered by `Done` before the first delivery.
     Open(Box<ConsumerOpen>),
+    /// Goes on consuming from the same queue, which must be the one that this names, with another `settling`, `no_local`
+    /// and `kept`; copies of retained messages come (again) if `retained` is set. No message is lost or delivered twice by
+    /// it. Answered by `Done`. The rest of the particulars counts for nothing.
+    Reopen(Box<ConsumerOpen>),
     /// Adds credit.
     Credit(Credit),
     /// Says what became of deliveries.
@@ -155,8 +225,31 @@ pub struct ConsumerOpen {
     pub priority: i8,
     /// The first credit.
     pub credit: Credit,
+    /// Who says what became of deliveries, and how.
+    pub settling: Settling,
+    /// Copies of the retained messages of all addresses that `address` matches are put on the queue, marked as
+    /// [`Published::stored`](crate::message::Published::stored).
+    pub retained: bool,
+    /// What a client session that outlives the connection is to remember of it; given back by
+    /// [`Attached`](crate::event::Event::Attached). Needs a client session.
+    pub kept: Option<Box<ClientSubscription>>,
     /// For the answer.
     pub ticket: Ticket,
+}
+
+/// How deliveries are settled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Settling {
+    /// The client says what became of each ([`ConsumerCommand::Settle`]).
+    #[default]
+    ByDelivery,
+    /// Nobody says anything: a message leaves its queue as it is delivered. Deliveries have the id 0.
+    BySending,
+    /// By packet id, in the client session. Of this QoS and that of the message the lower counts; with 0 it is settled by
+    /// sending, else the [`Delivery`](crate::event::Delivery) has a packet id, which is durable before the delivery is
+    /// seen if the session outlives the connection. How many are with the client is bounded by [`Attach::window`], besides
+    /// the credit.
+    ByPacket(Qos),
 }
 
 /// Which queue of a multicast address a subscription reads.

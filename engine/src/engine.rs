@@ -17,7 +17,9 @@ use crate::id::{
 };
 use crate::large_message::LargeMessages;
 use crate::notice::{DiskLimit, Notice};
+use crate::queue::settle::Departure;
 use crate::random::Random;
+use crate::retained::Copies;
 use crate::security::permissions::Permission;
 use crate::session::blocks::Blocks;
 use crate::session::{Client, Session};
@@ -79,6 +81,8 @@ pub struct Engine {
     /// Full addresses for which somebody waits.
     pub(crate) blocking: BTreeSet<AddressId>,
     pub(crate) page_work: PageWork,
+    /// Queues that are still to be given copies of retained messages.
+    pub(crate) copies: Copies,
     failed: bool,
 }
 
@@ -103,6 +107,7 @@ impl Engine {
             blocks: Blocks::default(),
             blocking: BTreeSet::new(),
             page_work: PageWork::default(),
+            copies: Copies::default(),
             failed: false,
             settings,
         }
@@ -131,6 +136,7 @@ impl Engine {
         for queue in self.state.queues.ids() {
             self.set_alarm(queue);
         }
+        self.restart_client_sessions(turn);
         self.deploy(turn);
         self.expiry_scan = self
             .settings
@@ -163,6 +169,7 @@ impl Engine {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
+            Command::ClientSession(id, command) => self.client_session(from, id, command, turn),
             Command::Send(session, send) if self.disk_full.is_some() => {
                 self.send_on_full_disk(from, session, send, turn);
             }
@@ -171,6 +178,9 @@ impl Engine {
             Command::Download(id, command) => self.download(from, id, command, turn),
             Command::Consumer(id, ConsumerCommand::Open(open)) => {
                 self.open_consumer(from, id, &open, turn)
+            }
+            Command::Consumer(id, ConsumerCommand::Reopen(open)) => {
+                self.reopen_consumer(from, id, &open, turn)
             }
             Command::Consumer(id, ConsumerCommand::Credit(credit)) => {
                 self.add_credit(from, id, credit)
@@ -199,6 +209,7 @@ impl Engine {
 
     /// A client is gone: what it held goes back, what it had open is undone.
     pub fn disconnected(&mut self, client: ConnectionId, turn: &mut Turn<'_>) {
+        self.leave(client, turn);
         let Some(state) = self.clients.get(&client) else {
             return;
         };
@@ -224,7 +235,7 @@ impl Engine {
                 Held::Reply(to, event) => turn.events.push((to, event)),
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
                 Held::Paged(place) => self.show_in_page(place),
-                Held::Consumer(key, queue) => self.activate_consumer(key, queue),
+                Held::Consumer(key, queue) => self.activate_consumer(key, queue, turn),
                 Held::LargeMessage(body) => self.delete_large(body, turn),
             }
         }
@@ -237,6 +248,9 @@ impl Engine {
         }
         // What expires may be delivered from where it goes, and expire there again; what comes from a page makes room for
         // more: a few rounds, the rest next turn.
+        if !self.copies.is_empty() {
+            self.copy_retained(turn);
+        }
         for _ in 0..ROUNDS {
             self.dispatch(turn);
             let given = self.read_pages(turn);
@@ -259,12 +273,23 @@ impl Engine {
     fn dispatch(&mut self, turn: &mut Turn<'_>) {
         let limit = self.settings.limits.unsettled;
         for id in std::mem::take(&mut self.dirty) {
-            let Some(queue) = self.state.queues.get_mut(id) else {
+            let State {
+                queues,
+                client_sessions,
+                ..
+            } = &mut self.state;
+            let Some(queue) = queues.get_mut(id) else {
                 continue;
             };
-            let dispatched = queue.dispatch(turn.now.wall, limit, turn.events);
+            let dispatched = queue.dispatch(turn.now.wall, limit, client_sessions, turn.events);
             let expired = dispatched.expired.into_iter();
             self.expired.extend(expired.map(|message| (id, message)));
+            self.commit(None, &dispatched.records, false, turn);
+            self.deliver_packets(dispatched.packets, turn);
+            if !dispatched.sent.is_empty() {
+                let why = Departure::Acknowledged;
+                self.remove(None, id, &dispatched.sent, why, false, turn);
+            }
             if dispatched.unfinished {
                 self.dirty.insert(id);
             } else if !self.state.pages.is_empty() {
@@ -275,21 +300,30 @@ impl Engine {
 
     /// When [`Engine::expire`] must be called at the latest.
     pub fn deadline(&self, now: Now) -> Option<Instant> {
-        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty();
+        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty() || self.can_copy();
         if busy && !self.failed {
             return Some(now.monotonic);
         }
         let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
+        let session = self.state.client_sessions.next_alarm();
+        let session = session.map(|at| now.at_wall(at));
         let transaction = self.transaction_deadlines.first().map(|(at, ..)| *at);
-        [alarm, transaction, self.expiry_scan, self.address_scan]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            alarm,
+            session,
+            transaction,
+            self.expiry_scan,
+            self.address_scan,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Deadlines have passed.
     pub fn expire(&mut self, turn: &mut Turn<'_>) {
         self.ring_alarms(turn.now);
+        self.expire_client_sessions(turn);
         self.time_out_transactions(turn);
         if self.expiry_scan.is_some_and(|at| at <= turn.now.monotonic) {
             self.expiry_scan = self
@@ -402,6 +436,11 @@ impl Engine {
             (Ok(()), Some(ticket)) => Event::Done(ticket),
             (Err(refusal), ticket) => Event::Refused(ticket, refusal),
         };
+        self.tell(to, event, turn);
+    }
+
+    /// Tells a client something, when everything it caused is durable.
+    pub(crate) fn tell(&mut self, to: ConnectionId, event: Event, turn: &mut Turn<'_>) {
         let position = self.last_position(to);
         if self.gate.is_open(position) {
             turn.events.push((to, event));
@@ -580,6 +619,9 @@ impl Engine {
                 queue.hold(message);
                 self.expired.push((id, message));
             }
+        }
+        if self.expire_retained(turn) {
+            self.expiry_scan = Some(turn.now.monotonic.after(Duration::from_millis(1)));
         }
         self.scan_expired_pages(turn.now.wall);
     }

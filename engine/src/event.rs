@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::id::{ConsumerId, DeliveryId, DownloadId, Ticket, UploadId};
-use crate::message::Message;
+use crate::client_session::ClientSubscription;
+use crate::id::{ConsumerId, DeliveryId, DownloadId, PacketId, Ticket, UploadId};
+use crate::message::{Message, Qos};
 use crate::security::permissions::Permission;
 use crate::security::user::Identity;
 
@@ -34,6 +35,10 @@ pub enum Event {
     Blocked(Block),
     /// Go on reading: the last reason has ended.
     Unblocked,
+    /// The client session is taken up.
+    Attached(Ticket, Box<Attached>),
+    /// Another connection has taken up the client session of this one, which has none any more and is to close.
+    TakenOver,
     /// The consumer is gone without having been closed (its queue was deleted).
     Detached(ConsumerId, Refusal),
     /// The broker is going away: say so in the protocol's way and close.
@@ -45,12 +50,37 @@ pub enum Event {
 pub struct Delivery {
     /// For whom.
     pub consumer: ConsumerId,
-    /// To be named when it is settled.
+    /// To be named when it is settled; 0 if it is settled in another way ([`Settling`](crate::command::Settling)).
     pub delivery: DeliveryId,
+    /// The packet id it goes out with, if it is settled by that.
+    pub packet: Option<Packet>,
     /// Shared with every other delivery of it.
     pub message: Arc<Message>,
     /// How often it was delivered before without success; 0 the first time.
     pub attempts: u32,
+}
+
+/// A packet id in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packet {
+    /// The id.
+    pub id: PacketId,
+    /// With which QoS, 1 or 2.
+    pub qos: Qos,
+    /// It went out with this id before, over another connection (DUP).
+    pub again: bool,
+}
+
+/// What a client finds that takes up its session.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Attached {
+    /// There was one, and it goes on (Session Present).
+    pub present: bool,
+    /// Subscriptions of the session, to be opened again by the machine, under the same queue names and with
+    /// `retained` off; oldest first.
+    pub subscriptions: Vec<ClientSubscription>,
+    /// Packet ids for which PUBREL is to be sent again, in the order of their PUBRECs.
+    pub received: Vec<PacketId>,
 }
 
 /// Why producers have to wait.
@@ -101,6 +131,8 @@ pub enum Refusal {
     AddressFull(Arc<str>),
     /// A name that cannot be an address or queue; why.
     InvalidName(String),
+    /// The client id is connected, and the acceptor lets nobody take it over.
+    ClientIdInUse(Arc<str>),
     /// Beginning a transaction with the id of one that is open.
     TransactionOpen,
     /// The session, consumer, transaction or delivery named does not exist.
@@ -149,6 +181,7 @@ impl fmt::Display for Refusal {
             }
             Self::AddressFull(address) => write!(f, "AMQ229102: Address \"{address}\" is full."),
             Self::InvalidName(why) => write!(f, "AMQ229216: Invalid queue name: {why}"),
+            Self::ClientIdInUse(client_id) => write!(f, "the client id {client_id} is connected"),
             Self::TransactionOpen => f.write_str("a transaction of that id is open"),
             Self::Unknown(what) => write!(f, "no such {what}"),
             Self::LimitReached(limit) => write!(f, "limit reached: {limit}"),

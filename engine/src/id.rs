@@ -33,6 +33,10 @@ id! {
     PageId;
     /// The body of a large message, in a file of its own; never used twice.
     LargeId;
+    /// One client session; never used twice.
+    ClientSessionId;
+    /// One subscription of a client session; never used twice.
+    SubscriptionId;
     /// One socket (or simulated socket).
     ConnectionId;
     /// One session of a connection: a user and the state that ends with it.
@@ -49,6 +53,17 @@ id! {
     DownloadId;
     /// Chosen by the protocol, returned unchanged with the answer, so that the engine keeps no protocol map.
     Ticket;
+}
+
+/// A message on its way between a client and the broker, as MQTT numbers them: in use in one direction from the PUBLISH
+/// to the last packet about it. Never 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PacketId(pub u16);
+
+impl fmt::Display for PacketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// A map by message. Never iterated where the order matters.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod client_session;
 pub mod command;
 pub mod engine;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod notice;
 pub mod protocol;
 pub mod queue;
 pub mod random;
+pub mod retained;
 pub mod routing;
 pub mod security;
 pub mod selector;

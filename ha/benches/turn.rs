@@ -16,7 +16,7 @@ use bytes::Bytes;
 use hind_engine::address::routing_type::RoutingType;
 use hind_engine::command::{
     Command, ConsumerCommand, ConsumerOpen, Credit, Deliveries, Outcome, Send, SessionCommand,
-    Settle, Subscription,
+    Settle, Settling, Subscription,
 };
 use hind_engine::event::Event;
 use hind_engine::id::{ConnectionId, ConsumerId, SessionId, Ticket};
@@ -94,6 +94,9 @@ impl Bench {
             no_local: false,
             priority: 0,
             credit: Credit::messages(Credit::UNLIMITED),
+            settling: Settling::ByDelivery,
+            retained: false,
+            kept: None,
             ticket: Ticket(0),
         };
         self.ask(vec![Command::Consumer(
@@ -112,6 +115,8 @@ impl Bench {
                     message,
                     routing,
                     transaction: None,
+                    retain: false,
+                    packet: None,
                     upload: None,
                     ticket: Some(Ticket(1)),
                 },

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How many unanswered commands a connection may have.
 
-use hind_engine::command::{Command, ConsumerCommand, TransactionCommand, UploadCommand};
+use hind_engine::command::{
+    ClientSessionCommand, Command, ConsumerCommand, TransactionCommand, UploadCommand,
+};
 use hind_engine::event::Event;
 
 /// Counts commands whose answer is outstanding.
@@ -24,7 +26,10 @@ impl Permits {
 
     /// An event has come.
     pub fn refund(&mut self, event: &Event) {
-        if matches!(event, Event::Done(_) | Event::Refused(Some(_), _)) {
+        if matches!(
+            event,
+            Event::Done(_) | Event::Attached(..) | Event::Refused(Some(_), _)
+        ) {
             self.outstanding = self.outstanding.saturating_sub(1);
         }
     }
@@ -39,11 +44,19 @@ impl Permits {
 fn is_answered(command: &Command) -> bool {
     match command {
         Command::Session(..) => false,
+        Command::ClientSession(_, command) => match command {
+            ClientSessionCommand::Attach(_)
+            | ClientSessionCommand::Received(..)
+            | ClientSessionCommand::Release(..)
+            | ClientSessionCommand::Unsubscribe(..) => true,
+            ClientSessionCommand::Acknowledge(_, ticket) => ticket.is_some(),
+            ClientSessionCommand::Complete(_) | ClientSessionCommand::Leave { .. } => false,
+        },
         Command::Send(_, send) => send.ticket.is_some(),
         Command::Upload(_, command) => matches!(command, UploadCommand::End { .. }),
         Command::Download(..) => false,
         Command::Consumer(_, command) => match command {
-            ConsumerCommand::Open(_) => true,
+            ConsumerCommand::Open(_) | ConsumerCommand::Reopen(_) => true,
             ConsumerCommand::Credit(_) => false,
             ConsumerCommand::Settle(settle) => settle.ticket.is_some(),
             ConsumerCommand::Close(ticket) => ticket.is_some(),

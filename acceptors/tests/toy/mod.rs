@@ -20,7 +20,7 @@ use hind_acceptors::options::{
     AcceptorOptions, BrokerOptions, Directories, JournalOptions, Machine, Opening, Protocol, Served,
 };
 use hind_engine::command::{
-    Command, ConsumerCommand, ConsumerOpen, Credit, Send, SessionCommand, Subscription,
+    Command, ConsumerCommand, ConsumerOpen, Credit, Send, SessionCommand, Settling, Subscription,
 };
 use hind_engine::event::{Delivery, Event};
 use hind_engine::id::{ConnectionId, ConsumerId, DeliveryId, SessionId, Ticket};
@@ -100,6 +100,7 @@ impl ToyNode {
                     let delivery = Delivery {
                         consumer,
                         delivery: DeliveryId(n.unsigned_abs()),
+                        packet: None,
                         message: Arc::clone(&message),
                         attempts: 0,
                     };
@@ -266,6 +267,8 @@ impl ToyMachine {
                     message,
                     routing: None,
                     transaction: None,
+                    retain: false,
+                    packet: None,
                     upload: None,
                     ticket: Some(ticket),
                 };
@@ -285,6 +288,9 @@ impl ToyMachine {
                         no_local: false,
                         priority: 0,
                         credit: Credit { messages, bytes },
+                        settling: Settling::ByDelivery,
+                        retained: false,
+                        kept: None,
                         ticket: Ticket(0),
                     })),
                 ));

@@ -51,6 +51,8 @@ impl Engine {
                     message: Message::new(begin.address, Kind::Bytes, Body::default()),
                     routing: begin.routing,
                     transaction: None,
+                    retain: false,
+                    packet: None,
                     upload: None,
                     ticket: None,
                 };

@@ -8,9 +8,11 @@ use crate::selector;
 
 pub mod body;
 pub mod properties;
+pub mod published;
 
 pub use body::{Body, LargeBody};
 pub use properties::{Properties, PropertiesBuilder, Value};
+pub use published::{Published, Qos};
 
 /// What the body means, in the numbers of the Core protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -67,6 +69,8 @@ pub struct Message {
     pub expiration: u64,
     /// The sender's id for it (`JMSMessageID`, AMQP `message-id` …), if it has one.
     pub user_id: Option<Arc<str>>,
+    /// What MQTT's fixed header said, if it came by that.
+    pub published: Option<Published>,
     /// Typed properties, encoded.
     pub properties: Properties,
     /// The payload. For `Kind::Text` UTF-8 without any length prefix.
@@ -85,6 +89,7 @@ impl Message {
             timestamp: 0,
             expiration: 0,
             user_id: None,
+            published: None,
             properties: Properties::default(),
             body: body.into(),
         }
@@ -141,8 +146,17 @@ impl selector::Fields for Message {
 }
 
 impl Message {
+    /// All properties by name: those of its publishing first, then those it carries.
+    pub fn all_properties<'a>(&'a self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        let published = self.published.iter();
+        published
+            .flat_map(Published::properties)
+            .chain(self.properties.iter())
+    }
+
     fn property<'a>(&'a self, name: &str) -> Option<selector::Value<'a>> {
-        match self.properties.get(name)? {
+        let published = self.published.as_ref().and_then(|p| p.property(name));
+        match published.or_else(|| self.properties.get(name))? {
             Value::Null | Value::Bytes(_) => None,
             Value::Boolean(b) => Some(selector::Value::Boolean(b)),
             Value::Byte(n) => Some(selector::Value::Integer(i64::from(n))),

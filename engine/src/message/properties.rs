@@ -40,6 +40,10 @@ pub const INGRESS_TIMESTAMP: &str = "_AMQ_INGRESS_TIMESTAMP";
 pub const CONTENT_TYPE: &str = "_AMQ_CONTENT_TYPE";
 /// The acceptor prefix the sender's destination had.
 pub const PREFIX: &str = "_AMQ_PREFIX";
+/// The QoS a message was published with over MQTT (int).
+pub const MQTT_QOS: &str = "mqtt.qos.level";
+/// Whether it was published as a retained message (boolean).
+pub const MQTT_RETAIN: &str = "mqtt.message.retain";
 /// The connection's client id, for `no-local`.
 pub const CONNECTION_CLIENT_ID: &str = "__AMQ_CID";
 

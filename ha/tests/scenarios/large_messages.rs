@@ -64,6 +64,8 @@ fn send_uploaded(
         message,
         routing,
         transaction,
+        retain: false,
+        packet: None,
         upload: Some(UploadId(upload)),
         ticket: Some(ticket),
     };
@@ -179,6 +181,8 @@ fn a_body_goes_through_a_file_and_the_file_goes_with_the_message() {
                 message: message("q", ""),
                 routing: None,
                 transaction: None,
+                retain: false,
+                packet: None,
                 upload: Some(UploadId(1)),
                 ticket: None,
             },

@@ -167,6 +167,7 @@ fn deliver(what: &str, size: usize, ack: &str, acknowledge: bool) {
                 let delivery = Delivery {
                     consumer: ConsumerId(1),
                     delivery: DeliveryId(id),
+                    packet: None,
                     message: message(id, size),
                     attempts: 0,
                 };

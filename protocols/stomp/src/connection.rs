@@ -295,6 +295,8 @@ impl Connection {
                     self.fail(&fault, None, out);
                 }
             }
+            // Of client sessions, which STOMP has none of.
+            Event::Attached(..) | Event::TakenOver => {}
             Event::Stopping => self.fail(&Fault::refused("the broker is stopping"), None, out),
         }
     }

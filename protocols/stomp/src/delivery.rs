@@ -140,7 +140,7 @@ struct Standard<'a> {
 impl<'a> Standard<'a> {
     fn of(message: &'a Message) -> Self {
         let mut standard = Self::default();
-        for (name, value) in message.properties.iter() {
+        for (name, value) in message.all_properties() {
             let slot = match name {
                 CORRELATION_ID | "correlation-id" => &mut standard.correlation_id,
                 REPLY_TO | "reply-to" => &mut standard.reply_to,

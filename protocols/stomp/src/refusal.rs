@@ -26,6 +26,7 @@ pub(crate) fn fault(refusal: &Refusal) -> Fault {
         | Refusal::QueueMissing(_)
         | Refusal::RoutingTypeMismatch(_)
         | Refusal::InvalidName(_)
+        | Refusal::ClientIdInUse(_)
         | Refusal::TransactionOpen
         | Refusal::Unknown(_)
         | Refusal::LimitReached(_)

@@ -127,6 +127,8 @@ impl Session {
             message,
             routing: head.routing.or(destination.routing),
             transaction,
+            retain: false,
+            packet: None,
             upload: None,
             ticket: self.receipts.ticket_if_asked(head.receipt),
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hind_engine::address::routing_type::RoutingType;
 use hind_engine::command::{
-    ConsumerOpen, Credit, Deliveries, Outcome, Settle, Subscription as SubscriptionQueue,
+    ConsumerOpen, Credit, Deliveries, Outcome, Settle, Settling, Subscription as SubscriptionQueue,
 };
 use hind_engine::id::{ConsumerId, DeliveryId, MessageId, SessionId, Ticket, TransactionId};
 
@@ -392,6 +392,9 @@ fn consumer_open(
         no_local: no_local.is_some_and(|value| value.eq_ignore_ascii_case("true")),
         priority: 0,
         credit: subscription.window.first_credit(),
+        settling: Settling::ByDelivery,
+        retained: false,
+        kept: None,
         ticket: Ticket(0),
     }
 }

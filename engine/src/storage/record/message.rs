@@ -8,11 +8,15 @@ use smallvec::SmallVec;
 
 use super::super::layout::{Counter, Reader, Sink};
 use crate::id::{LargeId, MessageId, QueueId};
-use crate::message::{Body, Kind, LargeBody, Message, Properties};
+use crate::message::{Body, Kind, LargeBody, Message, Properties, Published, Qos};
 
 const DURABLE: u8 = 1;
 const HAS_USER_ID: u8 = 2;
 const LARGE: u8 = 4;
+const PUBLISHED: u8 = 8;
+/// In the byte that says how it was published: two bits of QoS, and these.
+const RETAIN: u8 = 4;
+const STORED: u8 = 8;
 const ROUTE_BYTES: usize = 20;
 
 /// A message with its places.
@@ -35,19 +39,18 @@ pub struct Route {
     pub scheduled: u64,
 }
 
-/// The address text of the message before, shared with the next one if that has the same: most neighbours do.
+/// The texts of the message before, shared with the next one if that has the same: most neighbours do.
 #[derive(Debug, Default)]
-pub struct LastAddress(Option<Arc<str>>);
+pub struct LastAddress {
+    address: Option<Arc<str>>,
+    client_id: Option<Arc<str>>,
+}
 
 impl LastAddress {
-    fn share(&mut self, text: &str) -> Arc<str> {
-        match &self.0 {
+    fn share(last: &mut Option<Arc<str>>, text: &str) -> Arc<str> {
+        match last {
             Some(last) if **last == *text => Arc::clone(last),
-            _ => {
-                let new = Arc::from(text);
-                self.0 = Some(Arc::clone(&new));
-                new
-            }
+            _ => last.insert(Arc::from(text)).clone(),
         }
     }
 }
@@ -101,7 +104,8 @@ impl MessageRecord {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let bits = bit(message.durable, DURABLE)
             | bit(message.user_id.is_some(), HAS_USER_ID)
-            | bit(message.body.large().is_some(), LARGE);
+            | bit(message.body.large().is_some(), LARGE)
+            | bit(message.published.is_some(), PUBLISHED);
         out.u64(message.id.0);
         out.u64(message.timestamp);
         out.u64(message.expiration);
@@ -115,6 +119,12 @@ impl MessageRecord {
         out.text(&message.address);
         if let Some(user_id) = &message.user_id {
             out.text(user_id);
+        }
+        if let Some(published) = &message.published {
+            out.u8(published.qos as u8
+                | bit(published.retain, RETAIN)
+                | bit(published.stored, STORED));
+            out.text(&published.client_id);
         }
         out.block(message.properties.encoded());
         match &message.body {
@@ -144,13 +154,17 @@ impl MessageRecord {
         let expiration = from.u64()?;
         let kind = Kind::from_number(from.u8()?)?;
         let priority = from.u8().filter(|priority| *priority <= 9)?;
-        let bits = from.bits(DURABLE | HAS_USER_ID | LARGE)?;
+        let bits = from.bits(DURABLE | HAS_USER_ID | LARGE | PUBLISHED)?;
         from.bits(0)?;
         let routes = decode_routes(&mut from)?;
-        let address = addresses.share(from.text()?);
+        let address = LastAddress::share(&mut addresses.address, from.text()?);
         let user_id = match bits & HAS_USER_ID {
             0 => None,
             _ => Some(from.shared_text()?),
+        };
+        let published = match bits & PUBLISHED {
+            0 => None,
+            _ => Some(decode_published(&mut from, addresses)?),
         };
         let properties = match from.block()? {
             [] => Properties::default(),
@@ -176,6 +190,7 @@ impl MessageRecord {
             timestamp,
             expiration,
             user_id,
+            published,
             properties,
             body,
         };
@@ -184,6 +199,16 @@ impl MessageRecord {
             routes,
         })
     }
+}
+
+fn decode_published(from: &mut Reader<'_>, last: &mut LastAddress) -> Option<Published> {
+    let bits = from.bits(0b11 | RETAIN | STORED)?;
+    Some(Published {
+        qos: Qos::from_number(bits & 0b11)?,
+        retain: bits & RETAIN != 0,
+        stored: bits & STORED != 0,
+        client_id: LastAddress::share(&mut last.client_id, from.text()?),
+    })
 }
 
 fn decode_routes(from: &mut Reader<'_>) -> Option<SmallVec<[Route; 1]>> {

@@ -155,6 +155,7 @@ fn auto_settles_a_run_of_deliveries_at_once() {
         let delivery = Delivery {
             consumer,
             delivery: DeliveryId(n),
+            packet: None,
             message: std::sync::Arc::new(text(n, "x")),
             attempts: 0,
         };

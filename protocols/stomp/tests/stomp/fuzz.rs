@@ -228,6 +228,7 @@ impl Case {
                 self.event(Event::Deliver(Delivery {
                     consumer,
                     delivery: DeliveryId(self.delivered),
+                    packet: None,
                     message: Arc::new(text(self.delivered, "x")),
                     attempts: 0,
                 }));

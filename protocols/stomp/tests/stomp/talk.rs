@@ -125,6 +125,7 @@ impl Talk {
         self.tell(Event::Deliver(Delivery {
             consumer,
             delivery: DeliveryId(self.deliveries),
+            packet: None,
             message: Arc::new(message),
             attempts,
         }));
