@@ -451,7 +451,10 @@ fn a_message_that_has_expired_in_a_page_does_not_hold_up_those_behind_it() {
     broker.pass(2_000);
     broker.told(1);
     broker.consume(1, 1, "q", routing("q"));
-    assert_eq!(broker.told(1)[1..], ["1 m0 #1", "1 m1 #2", "1 m2 #3", "1 m3 #4"]);
+    assert_eq!(
+        broker.told(1)[1..],
+        ["1 m0 #1", "1 m1 #2", "1 m2 #3", "1 m3 #4"]
+    );
 }
 
 #[test]
