@@ -601,6 +601,45 @@ fn a_page_that_cannot_be_read_for_a_moment_is_read_again_and_nothing_is_lost() {
 }
 
 #[test]
+fn what_a_client_sent_itself_is_kept_from_its_no_local_consumer_also_behind_a_page() {
+    for (room, credit) in [(4, 100), (100, 100), (4, 1)] {
+        let settings = AddressSettingsOverrides {
+            max_read_page_messages: Some(Some(room)),
+            ..small()
+        };
+        let mut broker = Broker::with(&[("#", settings)]);
+        broker.connect(1, "a");
+        broker.connect(2, "a");
+        broker.consume_with(1, 1, "q", Some(Anycast), |open| {
+            open.no_local = true;
+            open.credit = Credit::messages(0);
+        });
+        for number in 0..40 {
+            let sender = 1 + u64::from(number % 3 == 0);
+            broker.send_many(sender, "q", number..number + 1);
+        }
+        broker.told(1);
+        broker.told(2);
+        let mut got = Vec::new();
+        for _ in 0..40 {
+            let more = ConsumerCommand::Credit(Credit::messages(credit));
+            broker.ask(1, Command::Consumer(ConsumerId(1), more));
+            got.extend(broker.drain(1, 1));
+        }
+        let others = (0..40).filter(|number| number % 3 == 0);
+        let others: Vec<_> = others.map(|number| format!("m{number}")).collect();
+        assert_eq!(got, others, "{room} {credit}");
+        broker.consume(2, 1, "q", Some(Anycast));
+        let mut rest = broker.drain(2, 1);
+        rest.sort_by_key(|body| body[1..].parse::<u32>().expect("a number"));
+        let own = (0..40).filter(|number| number % 3 != 0);
+        let own: Vec<_> = own.map(|number| format!("m{number}")).collect();
+        assert_eq!(rest, own, "{room} {credit}");
+        assert_eq!(broker.pages_left(), 0);
+    }
+}
+
+#[test]
 fn deleting_or_purging_a_queue_takes_its_pages_with_it() {
     let mut broker = paging();
     broker.connect(1, "a");
