@@ -36,7 +36,7 @@ fn a_session_with_nothing_kept_is_gone_with_its_connection() {
     assert_eq!(broker.queue_len("c.t"), Some(0));
     let before = broker.node.engine().state().durable_digest();
     broker.publish(1, published("t", "x", AtLeastOnce));
-    assert_eq!(broker.told(1), ["done 2", "1 x #0 packet 1 qos 1"]);
+    assert_eq!(broker.told(1), ["1 x #0 packet 1 qos 1", "done 2"]);
     assert_eq!(broker.puback(1, 1), [""; 0]);
     assert_eq!(broker.node.engine().state().durable_digest(), before);
     broker.lose(1);
