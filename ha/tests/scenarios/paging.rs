@@ -413,7 +413,7 @@ fn messages_that_come_to_a_page_after_others_expired_in_it_expire_too() {
         let mut broker = paging();
         broker.connect(1, "a");
         broker.send_many(1, "q", 0..4);
-        let mut expiring = |broker: &mut Broker, number: u32| {
+        let expiring = |broker: &mut Broker, number: u32| {
             let mut sent: Message = message("q", &format!("m{number}"));
             sent.expiration = broker.now.wall + 1_000;
             broker.send(1, sent, routing("q"));
