@@ -262,7 +262,10 @@ impl Engine {
             });
         let queues = self.choose(&message, target, routing, from);
         if queues.is_empty() {
-            self.note_unrouted(target.address, turn);
+            // Publishers of MQTT do not expect that anybody listens.
+            if message.published.is_none() {
+                self.note_unrouted(target.address, turn);
+            }
         } else if let Some(address) = self.state.addresses.get_mut(target.address) {
             address.routed += 1;
         }
