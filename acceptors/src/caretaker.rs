@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hind_engine::notice::Notice;
 use hind_ha::effect::Door;
 use hind_ha::input::{Input, Operation};
 use tokio::sync::{mpsc, watch};
@@ -14,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::acceptor::Acceptors;
 use crate::broker::Ending;
 use crate::host::House;
+use crate::host::allocator;
 use crate::host::chores::{Chore, Chores};
 use crate::host::disk::file_pool::FilePool;
 use crate::host::lines::{self, Announcer, Line};
@@ -119,7 +121,13 @@ impl Caretaker {
     /// One chore. `Some` when it is the last one.
     fn carry_out(&mut self, chore: Chore) -> Option<Ending> {
         match chore {
-            Chore::Notice(notice) => self.announcer.lines(notice).iter().for_each(Line::say),
+            Chore::Notice(notice) => {
+                let active = matches!(notice, Notice::Active);
+                self.announcer.lines(notice).iter().for_each(Line::say);
+                if active {
+                    allocator::give_back();
+                }
+            }
             Chore::Lost(lines) => {
                 Line::server_warn(format!("{lines} lines came too fast to be logged")).say();
             }

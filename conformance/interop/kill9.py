@@ -157,7 +157,7 @@ class Round:
                 raise
         finally:
             link.close()
-            self.receipted |= {int(receipt) for receipt in link.receipts}
+            self.receipted |= {int(receipt) for receipt in link.receipts.copy()}
         if killer:
             killer.wait()
 
@@ -187,7 +187,7 @@ class Round:
                 raise
         finally:
             link.close()
-            self.acknowledged |= {int(receipt) for receipt in link.receipts}
+            self.acknowledged |= {int(receipt) for receipt in link.receipts.copy()}
         if killer:
             killer.wait()
 

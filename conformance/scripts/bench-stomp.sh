@@ -67,6 +67,23 @@ measure() {
         stomp="127.0.0.1:$(stomp_port "$1")" user=a pass=a only='^(warmup-stomp|a1-sync|a2-win200|c-np100)$') || true
 }
 
+# one_at_a_time NAME: receipts of a lone producer and the disk's raw fdatasync, in turns; the medians and their ratio.
+one_at_a_time() {
+    start "$1"
+    for _ in 1 2 3 4 5 6 7 8 9; do
+        "$hind" perf-journal --journal "$scratch" --writes 3000 --tries 1 --json
+        target/release/one-at-a-time "$(stomp_port "$1")"
+    done | python3 -c 'import json, statistics, sys
+lines = [json.loads(line) for line in sys.stdin]
+raw = [line["p50_ns"] / 1000 for line in lines if "p50_ns" in line]
+sent = [line["p50_us"] for line in lines if "p50_us" in line]
+ratios = sorted(s / r for s, r in zip(sent, raw))
+print("p50 raw fdatasync of 4 KiB %.0f us (%.0f to %.0f), receipt %.0f us (%.0f to %.0f); ratio %.2f (%.2f to %.2f)" % (
+    statistics.median(raw), min(raw), max(raw), statistics.median(sent), min(sent), max(sent),
+    statistics.median(ratios), ratios[0], ratios[-1]))'
+    stop "$1"
+}
+
 # ports NAME: the five acceptors' ports, comma separated.
 ports() {
     local port list=""
@@ -151,6 +168,10 @@ python3 conformance/scripts/ratio.py "$results"
 
 heading "raw fdatasync of this disk, again"
 "$hind" perf-journal --journal "$scratch" --block-size 1024 2>&1 | head -40 || true
+
+heading "one at a time, a producer alone"
+cargo build --release --quiet -p hind-conformance --bin one-at-a-time
+one_at_a_time hind
 
 heading "start of an existing instance"
 for broker in "${brokers[@]}"; do startup "$broker"; done

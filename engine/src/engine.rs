@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::address::disk_full::FullDisk;
 use crate::address::name::QUALIFIER;
 use crate::address::paging::PageWork;
 use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
@@ -16,7 +17,7 @@ use crate::id::{
     AddressId, ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId,
 };
 use crate::large_message::LargeMessages;
-use crate::notice::{DiskLimit, Notice};
+use crate::notice::{Notice, Spell};
 use crate::queue::settle::Departure;
 use crate::random::Random;
 use crate::retained::Copies;
@@ -75,11 +76,12 @@ pub struct Engine {
     next_id: u64,
     expiry_scan: Option<Instant>,
     address_scan: Option<Instant>,
-    /// The limit of the disk that is reached.
-    pub(crate) disk_full: Option<DiskLimit>,
+    pub(crate) disk_full: Option<FullDisk>,
     pub(crate) blocks: Blocks,
     /// Full addresses for which somebody waits.
     pub(crate) blocking: BTreeSet<AddressId>,
+    /// All addresses together have as much in memory as they may.
+    pub(crate) global_limit: Spell,
     pub(crate) page_work: PageWork,
     /// Queues that are still to be given copies of retained messages.
     pub(crate) copies: Copies,
@@ -106,6 +108,7 @@ impl Engine {
             disk_full: None,
             blocks: Blocks::default(),
             blocking: BTreeSet::new(),
+            global_limit: Spell::default(),
             page_work: PageWork::default(),
             copies: Copies::default(),
             failed: false,
@@ -265,6 +268,7 @@ impl Engine {
         if !self.blocking.is_empty() {
             self.unblock(turn);
         }
+        self.note_global_limit(turn);
         self.let_large_go(turn);
         self.clean(turn);
     }
@@ -308,10 +312,12 @@ impl Engine {
         let session = self.state.client_sessions.next_alarm();
         let session = session.map(|at| now.at_wall(at));
         let transaction = self.transaction_deadlines.first().map(|(at, ..)| *at);
+        let retry = self.page_work.retries.deadline();
         [
             alarm,
             session,
             transaction,
+            retry,
             self.expiry_scan,
             self.address_scan,
         ]

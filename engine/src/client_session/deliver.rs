@@ -7,6 +7,7 @@ use crate::event::{Delivery, Event, Packet, Refusal};
 use crate::gate::Held;
 use crate::id::{ClientSessionId, ConnectionId, PacketId, QueueId};
 use crate::queue::consumer::ConsumerKey;
+use crate::queue::dispatch::Guarded;
 use crate::queue::settle::Departure;
 use crate::storage::record::{Flight, Record};
 
@@ -195,18 +196,26 @@ impl Engine {
         }
     }
 
-    /// Deliveries that have packet ids become seen when those are durable.
-    pub(crate) fn deliver_packets(
-        &mut self,
-        given: Vec<(Record, ConnectionId, Delivery)>,
-        turn: &mut Turn<'_>,
-    ) {
+    /// Deliveries that have packet ids become seen when those are durable, and in order.
+    pub(crate) fn deliver_packets(&mut self, given: Vec<Guarded>, turn: &mut Turn<'_>) {
         let sync = self.settings.sync_non_transactional;
-        for (record, to, delivery) in given {
-            self.commit(None, &[record], sync, turn);
-            let position = turn.storage.appended();
-            self.gate
-                .hold(position, Held::Reply(to, Event::Deliver(delivery)));
+        for guarded in given {
+            let records = guarded.record.as_slice();
+            self.commit(None, records, sync, turn);
+            let event = Event::Deliver(guarded.delivery);
+            let session = self.state.client_sessions.get_mut(guarded.session);
+            let Some(session) = session else {
+                continue;
+            };
+            if !records.is_empty() {
+                session.given = turn.storage.appended();
+            }
+            if self.gate.is_open(session.given) {
+                turn.events.push((guarded.to, event));
+            } else {
+                let held = Held::Reply(guarded.to, event);
+                session.given = self.gate.hold(session.given, held);
+            }
         }
     }
 
@@ -235,6 +244,9 @@ impl Engine {
         }
         again.sort_unstable_by_key(|(_, flight)| flight.message);
         for (id, flight) in again {
+            let Some(entry) = queue.entry(flight.message) else {
+                continue;
+            };
             let is_away = (flight.queue, flight.message);
             if self.state.client_sessions.away.remove(&is_away).is_none() {
                 continue;
@@ -242,9 +254,6 @@ impl Engine {
             if let Some(session) = of.and_then(|id| self.state.client_sessions.get_mut(id)) {
                 session.packets.resend(id);
             }
-            let Some(entry) = queue.entry(flight.message) else {
-                continue;
-            };
             let delivery = Delivery {
                 consumer: key.1,
                 delivery: Default::default(),

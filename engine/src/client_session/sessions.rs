@@ -10,10 +10,10 @@ use super::SessionExpiry;
 use super::packets::Packets;
 use crate::id::{ClientSessionId, ConnectionId, MessageId, PacketId, QueueId, SubscriptionId};
 use crate::queue::consumer::ConsumerKey;
-use crate::storage::Liveness;
 use crate::storage::record::{
     ClientSessionRecord, Flight, Key, Record, SignedWill, SubscriptionRecord,
 };
+use crate::storage::{Liveness, Position};
 
 /// One client session.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct ClientSession {
     pub packets: Packets,
     /// Its connection.
     pub connection: Option<ConnectionId>,
+    /// The position that its latest delivery waits for.
+    pub(crate) given: Position,
     /// Consumers that would take more if its client took more packets.
     pub(crate) stalled: Vec<(QueueId, ConsumerKey)>,
     /// When its will is to be sent, ms since 1970.
@@ -54,6 +56,7 @@ impl ClientSession {
             will: None,
             packets: Packets::default(),
             connection: None,
+            given: Position(0),
             stalled: Vec::new(),
             will_at: None,
             ends_at: None,

@@ -2,7 +2,7 @@
 //! One message for one consumer: who has to say what becomes of it, and under which id.
 
 use super::consumer::ConsumerKey;
-use super::dispatch::Dispatched;
+use super::dispatch::{Dispatched, Guarded};
 use super::{Place, Queue};
 use crate::client_session::ClientSessions;
 use crate::command::Settling;
@@ -42,8 +42,11 @@ impl Queue {
             self.changed(key);
             return;
         }
+        if entry.place == Place::Ready {
+            self.ready.remove(entry.message.priority, id);
+            self.ready_bytes -= entry.message.size();
+        }
         entry.place = Place::Delivering;
-        self.ready.remove(entry.message.priority, id);
         consumer.charge(&entry.message);
         let (delivery, packet, record) = match terms {
             Terms::ByDelivery => (consumer.unsettled.push(id), None, None),
@@ -65,9 +68,15 @@ impl Queue {
             message: entry.message.clone(),
             attempts: entry.attempts,
         };
-        match record {
+        let session = consumer.client_session.and_then(|id| sessions.get(id));
+        match session.filter(|session| session.kept) {
             None => events.push((key.0, Event::Deliver(delivery))),
-            Some(record) => dispatched.packets.push((record, key.0, delivery)),
+            Some(session) => dispatched.packets.push(Guarded {
+                session: session.id,
+                to: key.0,
+                delivery,
+                record,
+            }),
         }
         let sated = !consumer.is_hungry();
         self.last_served = Some(key);

@@ -158,6 +158,8 @@ impl Engine {
             unit.push(Record::PacketCompleted { session, packet });
         }
         if let Some(place) = paged {
+            // There is room for more.
+            self.page_work.wanting.insert(queue_id);
             self.acknowledge_in_page(queue_id, place, message, unit, turn);
         } else if logs {
             unit.push(Record::Acknowledge {

@@ -78,14 +78,18 @@ impl Engine {
         if send.retain {
             self.admit_retained(&send.message)?;
         }
-        if self.is_duplicate(&send.message) {
-            self.wait_for_everything(from, turn);
-            return Ok(());
-        }
+        let duplicate = self.is_duplicate(&send.message);
+        let verdict = match duplicate {
+            true => Verdict::Drop,
+            false => self.admit(from, target.address, turn)?,
+        };
         if let Some(packet) = send.packet {
             self.remember_sent(from, packet, &mut unit);
         }
-        if self.admit(from, target.address, turn)? == Verdict::Drop {
+        if verdict == Verdict::Drop {
+            if duplicate {
+                self.wait_for_everything(from, turn);
+            }
             self.commit(Some(from), &unit, true, turn);
             return Ok(());
         }

@@ -12,6 +12,7 @@ mod disk_full;
 mod expiry;
 mod large_files;
 mod large_messages;
+mod limits;
 mod load;
 mod paging;
 mod retained;

@@ -125,14 +125,14 @@ mod tests {
         assert_eq!(aliases.resolve(1, "", 2), Ok("a"));
         assert_eq!(aliases.resolve(1, "b", 2), Ok("b"));
         assert_eq!(aliases.resolve(1, "", 2), Ok("b"));
-        let reason = |result: Result<&str, Fault>| result.map_err(|fault| fault.reason);
+        let reason = |result: Result<&str, Fault>| result.err().map(|fault| fault.reason);
         assert_eq!(
             reason(aliases.resolve(2, "", 2)),
-            Err(Some(Reason::ProtocolError))
+            Some(Some(Reason::ProtocolError))
         );
         assert_eq!(
             reason(aliases.resolve(3, "c", 2)),
-            Err(Some(Reason::TopicAliasInvalid))
+            Some(Some(Reason::TopicAliasInvalid))
         );
     }
 

@@ -148,11 +148,15 @@ pub(crate) fn carry(message: &Message, carried: &mut BytesMut) {
                     PublishProperties::carry_response_topic(topic, carried);
                 }
             }
-            (CORRELATION_DATA, Value::Bytes(data)) if first(4) => {
-                PublishProperties::carry_correlation_data(data, carried);
+            (CORRELATION_DATA, Value::Bytes(data)) => {
+                if first(4) {
+                    PublishProperties::carry_correlation_data(data, carried);
+                }
             }
-            (JMS_CORRELATION_ID, Value::Text(text)) if first(4) => {
-                PublishProperties::carry_correlation_data(text.as_bytes(), carried);
+            (JMS_CORRELATION_ID, Value::Text(text)) => {
+                if first(4) {
+                    PublishProperties::carry_correlation_data(text.as_bytes(), carried);
+                }
             }
             (CONTENT_TYPE_MQTT | CONTENT_TYPE, Value::Text(text)) => {
                 if !text.contains('\0') && first(8) {

@@ -241,7 +241,7 @@ fn open(
         // An address that is anycast has its queue read, whatever was subscribed to.
         routing: destination.routing,
         address: destination.address,
-        selector: String::new(),
+        selector: selector(parts.filter).to_owned(),
         no_local: wish.no_local,
         priority: 0,
         credit: Credit::bytes(WINDOW),
@@ -255,4 +255,12 @@ fn open(
         kept: of.is_kept.then(|| Box::new(wish.keep(filter))),
         ticket,
     })
+}
+
+/// A wildcard in the first level does not stand for what begins with `$` [MQTT-4.7.2-1].
+fn selector(filter: &str) -> &'static str {
+    match filter.as_bytes() {
+        [b'+' | b'#', ..] => "AMQAddress NOT LIKE '$%'",
+        _ => "",
+    }
 }

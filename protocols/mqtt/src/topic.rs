@@ -95,6 +95,10 @@ pub(crate) fn of_address(address: &str, syntax: &WildcardSyntax) -> TopicText {
     if *syntax == MQTT {
         return topic;
     }
+    if address.contains(r"\\") {
+        // The engine's conversion takes a backslash that was escaped for one that has to be.
+        return TopicText::from_slice(unescaped(address, marks).as_bytes());
+    }
     if !marks.iter().all(char::is_ascii) || topic.iter().any(|byte| is_special(*byte)) {
         return match syntax.convert(address, &MQTT) {
             Cow::Borrowed(_) => topic,
@@ -109,6 +113,24 @@ pub(crate) fn of_address(address: &str, syntax: &WildcardSyntax) -> TopicText {
             *byte = b'#';
         } else if *byte == marks[2] as u8 {
             *byte = b'+';
+        }
+    }
+    topic
+}
+
+/// The topic of an address in which backslashes are escaped, too; `marks` are the address's delimiter and wildcards.
+fn unescaped(address: &str, marks: [char; 3]) -> String {
+    let mut topic = String::with_capacity(address.len());
+    let mut characters = address.chars().peekable();
+    while let Some(c) = characters.next() {
+        let next = characters.peek().copied();
+        let escaped = next.filter(|next| c == '\\' && (*next == '\\' || marks.contains(next)));
+        if let Some(escaped) = escaped {
+            characters.next();
+            topic.push(escaped);
+        } else {
+            let mark = marks.iter().position(|mark| *mark == c);
+            topic.push(mark.map_or(c, |mark| ['/', '#', '+'][mark]));
         }
     }
     topic
@@ -167,6 +189,8 @@ mod tests {
             ("$nm/dollar", "$nm.dollar"),
             ("plain", "plain"),
             ("é/ü", "é.ü"),
+            (r"a\b/c", r"a\\b.c"),
+            (r"a\b.c/d*e", r"a\\b\.c.d\*e"),
         ];
         for (topic, address) in pairs {
             assert_eq!(&*Destination::of(topic, &options).address, address);
