@@ -7,6 +7,7 @@ import time
 from broker import Broker, BrokerFailure, arguments
 
 CONFIGURATION = """
+user root
 listener {mqtt} 127.0.0.1
 protocol mqtt
 listener {core} 127.0.0.1
@@ -23,6 +24,8 @@ max_queued_messages 100000
 
 class Mosquitto(Broker):
     """One instance; its WebSocket listener has the port that our broker shares among its protocols."""
+
+    keeps_all = False
 
     def create(self):
         configuration = CONFIGURATION.format(mqtt=self.port("mqtt"), core=self.port("core"), home=self.home)

@@ -3,25 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::address::disk_full::FullDisk;
-use crate::address::name::QUALIFIER;
 use crate::address::paging::PageWork;
-use crate::command::{
-    ClientSessionCommand, Command, ConsumerCommand, SessionCommand, Settling, TransactionCommand,
-};
+use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
 use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
-use crate::id::{
-    AddressId, ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId,
-};
+use crate::id::{AddressId, ConnectionId, LargeId, MessageId, QueueId, Ticket, TransactionId};
 use crate::large_message::LargeMessages;
 use crate::notice::{Notice, Spell};
+use crate::queue::settle::Departure;
 use crate::random::Random;
-use crate::security::permissions::Permission;
+use crate::retained::Copies;
 use crate::session::blocks::Blocks;
 use crate::session::{Client, Session};
 use crate::settings::Settings;
@@ -47,17 +42,10 @@ pub struct Turn<'a> {
 /// Records that become durable together; almost always one or two.
 pub(crate) type Unit = SmallVec<[Record; 2]>;
 
-/// What this version cannot do yet.
-const NOT_BUILT: Refusal = Refusal::LimitReached("what this version of the broker can do");
-
 /// How many ids are reserved in the log at a time.
 const ID_BLOCK: u64 = 1 << 20;
-/// How many expired messages of one queue are dealt with in one go.
-const EXPIRY_PORTION: usize = 256;
 /// How often in one turn queues are looked at again for what the last look brought about.
 const ROUNDS: usize = 4;
-/// How many scheduled messages of one queue are made ready in one go.
-const SCHEDULE_PORTION: usize = 4_096;
 
 /// The message engine of one node.
 ///
@@ -71,14 +59,14 @@ pub struct Engine {
     pub(crate) clients: BTreeMap<ConnectionId, Client>,
     pub(crate) transaction_deadlines: BTreeSet<(Instant, ConnectionId, TransactionId)>,
     /// When queues have to be looked at for scheduled messages: at most one time for each, which the queue knows.
-    alarms: BTreeSet<(u64, QueueId)>,
+    pub(crate) alarms: BTreeSet<(u64, QueueId)>,
     pub(crate) large: LargeMessages,
     pub(crate) random: Random,
-    dirty: BTreeSet<QueueId>,
+    pub(crate) dirty: BTreeSet<QueueId>,
     pub(crate) expired: Vec<(QueueId, MessageId)>,
     next_id: u64,
-    expiry_scan: Option<Instant>,
-    address_scan: Option<Instant>,
+    pub(crate) expiry_scan: Option<Instant>,
+    pub(crate) address_scan: Option<Instant>,
     pub(crate) disk_full: Option<FullDisk>,
     pub(crate) blocks: Blocks,
     /// Full addresses for which somebody waits.
@@ -86,7 +74,9 @@ pub struct Engine {
     /// All addresses together have as much in memory as they may.
     pub(crate) global_limit: Spell,
     pub(crate) page_work: PageWork,
-    failed: bool,
+    /// Queues that are still to be given copies of retained messages.
+    pub(crate) copies: Copies,
+    pub(crate) failed: bool,
 }
 
 impl Engine {
@@ -111,6 +101,7 @@ impl Engine {
             blocking: BTreeSet::new(),
             global_limit: Spell::default(),
             page_work: PageWork::default(),
+            copies: Copies::default(),
             failed: false,
             settings,
         }
@@ -139,6 +130,7 @@ impl Engine {
         for queue in self.state.queues.ids() {
             self.set_alarm(queue);
         }
+        self.restart_client_sessions(turn);
         self.deploy(turn);
         self.expiry_scan = self
             .settings
@@ -171,20 +163,7 @@ impl Engine {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
-            Command::ClientSession(_, command) => self.refuse_client_session(from, command, turn),
-            Command::Send(_, send) if send.retain || send.packet.is_some() => {
-                self.answer(from, send.ticket, Err(NOT_BUILT), turn);
-            }
-            Command::Consumer(_, ConsumerCommand::Open(open) | ConsumerCommand::Reopen(open))
-                if open.retained
-                    || open.kept.is_some()
-                    || open.settling != Settling::ByDelivery =>
-            {
-                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
-            }
-            Command::Consumer(_, ConsumerCommand::Reopen(open)) => {
-                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
-            }
+            Command::ClientSession(id, command) => self.client_session(from, id, command, turn),
             Command::Send(session, send) if self.disk_full.is_some() => {
                 self.send_on_full_disk(from, session, send, turn);
             }
@@ -193,6 +172,9 @@ impl Engine {
             Command::Download(id, command) => self.download(from, id, command, turn),
             Command::Consumer(id, ConsumerCommand::Open(open)) => {
                 self.open_consumer(from, id, &open, turn)
+            }
+            Command::Consumer(id, ConsumerCommand::Reopen(open)) => {
+                self.reopen_consumer(from, id, &open, turn)
             }
             Command::Consumer(id, ConsumerCommand::Credit(credit)) => {
                 self.add_credit(from, id, credit)
@@ -221,6 +203,7 @@ impl Engine {
 
     /// A client is gone: what it held goes back, what it had open is undone.
     pub fn disconnected(&mut self, client: ConnectionId, turn: &mut Turn<'_>) {
+        self.leave(client, turn);
         let Some(state) = self.clients.get(&client) else {
             return;
         };
@@ -246,7 +229,7 @@ impl Engine {
                 Held::Reply(to, event) => turn.events.push((to, event)),
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
                 Held::Paged(place) => self.show_in_page(place),
-                Held::Consumer(key, queue) => self.activate_consumer(key, queue),
+                Held::Consumer(key, queue) => self.activate_consumer(key, queue, turn),
                 Held::LargeMessage(body) => self.delete_large(body, turn),
             }
         }
@@ -259,6 +242,9 @@ impl Engine {
         }
         // What expires may be delivered from where it goes, and expire there again; what comes from a page makes room for
         // more: a few rounds, the rest next turn.
+        if !self.copies.is_empty() {
+            self.copy_retained(turn);
+        }
         for _ in 0..ROUNDS {
             self.dispatch(turn);
             let given = self.read_pages(turn);
@@ -282,51 +268,28 @@ impl Engine {
     fn dispatch(&mut self, turn: &mut Turn<'_>) {
         let limit = self.settings.limits.unsettled;
         for id in std::mem::take(&mut self.dirty) {
-            let Some(queue) = self.state.queues.get_mut(id) else {
+            let State {
+                queues,
+                client_sessions,
+                ..
+            } = &mut self.state;
+            let Some(queue) = queues.get_mut(id) else {
                 continue;
             };
-            let dispatched = queue.dispatch(turn.now.wall, limit, turn.events);
+            let dispatched = queue.dispatch(turn.now.wall, limit, client_sessions, turn.events);
             let expired = dispatched.expired.into_iter();
             self.expired.extend(expired.map(|message| (id, message)));
+            self.commit(None, &dispatched.records, false, turn);
+            self.deliver_packets(dispatched.packets, turn);
+            if !dispatched.sent.is_empty() {
+                let why = Departure::Acknowledged;
+                self.remove(None, id, &dispatched.sent, why, false, turn);
+            }
             if dispatched.unfinished {
                 self.dirty.insert(id);
             } else if !self.state.pages.is_empty() {
                 self.page_work.wanting.insert(id);
             }
-        }
-    }
-
-    /// When [`Engine::expire`] must be called at the latest.
-    pub fn deadline(&self, now: Now) -> Option<Instant> {
-        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty();
-        if busy && !self.failed {
-            return Some(now.monotonic);
-        }
-        let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
-        let transaction = self.transaction_deadlines.first().map(|(at, ..)| *at);
-        [alarm, transaction, self.expiry_scan, self.address_scan]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    /// Deadlines have passed.
-    pub fn expire(&mut self, turn: &mut Turn<'_>) {
-        self.ring_alarms(turn.now);
-        self.time_out_transactions(turn);
-        if self.expiry_scan.is_some_and(|at| at <= turn.now.monotonic) {
-            self.expiry_scan = self
-                .settings
-                .expiry_scan_period
-                .map(|period| turn.now.monotonic.after(period));
-            self.scan_expired(turn);
-        }
-        if self.address_scan.is_some_and(|at| at <= turn.now.monotonic) {
-            self.address_scan = self
-                .settings
-                .address_queue_scan_period
-                .map(|period| turn.now.monotonic.after(period));
-            self.delete_unused(turn);
         }
     }
 
@@ -425,6 +388,11 @@ impl Engine {
             (Ok(()), Some(ticket)) => Event::Done(ticket),
             (Err(refusal), ticket) => Event::Refused(ticket, refusal),
         };
+        self.tell(to, event, turn);
+    }
+
+    /// Tells a client something, when everything it caused is durable.
+    pub(crate) fn tell(&mut self, to: ConnectionId, event: Event, turn: &mut Turn<'_>) {
         let position = self.last_position(to);
         if self.gate.is_open(position) {
             turn.events.push((to, event));
@@ -464,164 +432,9 @@ impl Engine {
         }
     }
 
-    /// Looks at the queue again when its next scheduled message is due.
-    pub(crate) fn set_alarm(&mut self, id: QueueId) {
-        let Some(queue) = self.state.queues.get_mut(id) else {
-            return;
-        };
-        let next = queue.next_scheduled();
-        if next == queue.alarm {
-            return;
-        }
-        if let Some(at) = std::mem::replace(&mut queue.alarm, next) {
-            self.alarms.remove(&(at, id));
-        }
-        self.alarms.extend(next.map(|at| (at, id)));
-    }
-
-    /// The queue is about to go: nothing is due on it any more.
-    pub(crate) fn clear_alarm(&mut self, id: QueueId) {
-        let queue = self.state.queues.get_mut(id);
-        if let Some(at) = queue.and_then(|queue| queue.alarm.take()) {
-            self.alarms.remove(&(at, id));
-        }
-    }
-
-    /// How many queues wait for a time.
-    pub fn alarms(&self) -> usize {
-        self.alarms.len()
-    }
-
     /// The queue is looked at again when the turn ends.
     pub(crate) fn mark_dirty(&mut self, queue: QueueId) {
         self.dirty.insert(queue);
-    }
-
-    /// Whether a user may do something, by the session's name.
-    pub(crate) fn authorize(
-        &mut self,
-        from: ConnectionId,
-        session: SessionId,
-        permission: Permission,
-        name: &Arc<str>,
-    ) -> Result<(), Refusal> {
-        let session = self
-            .clients
-            .get_mut(&from)
-            .and_then(|client| client.sessions.get_mut(&session));
-        session
-            .ok_or(Refusal::Unknown("session"))?
-            .check(&self.settings, permission, name)
-    }
-
-    /// Whether a user may do something with a queue: what the security settings say of its FQQN, else of its address.
-    pub(crate) fn authorize_queue(
-        &mut self,
-        from: ConnectionId,
-        session: SessionId,
-        permission: Permission,
-        address: &str,
-        queue: &str,
-    ) -> Result<(), Refusal> {
-        if !self.settings.security_enabled {
-            return Ok(());
-        }
-        let name = format!("{address}{QUALIFIER}{queue}").into();
-        self.authorize(from, session, permission, &name)
-    }
-
-    fn refuse_client_session(
-        &mut self,
-        from: ConnectionId,
-        command: ClientSessionCommand,
-        turn: &mut Turn<'_>,
-    ) {
-        let ticket = match command {
-            ClientSessionCommand::Attach(attach) => Some(attach.ticket),
-            ClientSessionCommand::Acknowledge(_, ticket) => ticket,
-            ClientSessionCommand::Received(_, ticket)
-            | ClientSessionCommand::Release(_, ticket)
-            | ClientSessionCommand::Unsubscribe(_, ticket) => Some(ticket),
-            ClientSessionCommand::Complete(_) | ClientSessionCommand::Leave { .. } => None,
-        };
-        self.answer(from, ticket, Err(NOT_BUILT), turn);
-    }
-
-    fn open_session(
-        &mut self,
-        from: ConnectionId,
-        id: SessionId,
-        session: Session,
-        turn: &mut Turn<'_>,
-    ) {
-        if let Some(client) = self.clients.get_mut(&from) {
-            client.sessions.insert(id, session);
-        }
-        self.hold_on_full_disk(from, turn);
-    }
-
-    fn close_session(&mut self, from: ConnectionId, id: SessionId, turn: &mut Turn<'_>) {
-        let Some(client) = self.clients.get(&from) else {
-            return;
-        };
-        let open = client
-            .transactions
-            .iter()
-            .filter(|(_, transaction)| transaction.session == id);
-        let transactions: Vec<_> = open.map(|(id, _)| *id).collect();
-        let of_session = |consumer: &crate::id::ConsumerId, queue: &QueueId| {
-            let queue = self.state.queues.get(*queue);
-            queue
-                .and_then(|queue| queue.consumers.get(&(from, *consumer)))
-                .is_some_and(|c| c.session == id)
-        };
-        let consumers: Vec<_> = client
-            .consumers
-            .iter()
-            .filter(|(c, q)| of_session(c, q))
-            .map(|(c, _)| *c)
-            .collect();
-        for transaction in transactions {
-            self.rollback_transaction(from, transaction, None, turn);
-        }
-        for consumer in consumers {
-            self.close_consumer((from, consumer), false, turn);
-        }
-        self.abort_uploads(from, Some(id), turn);
-        if let Some(client) = self.clients.get_mut(&from) {
-            client.sessions.remove(&id);
-        }
-    }
-
-    /// Lets scheduled messages whose time has come be delivered, a portion of each queue; the next is due at once.
-    fn ring_alarms(&mut self, now: Now) {
-        let due = self.alarms.range(..=(now.wall, QueueId(u64::MAX)));
-        let queues: Vec<QueueId> = due.map(|(_, queue)| *queue).collect();
-        for id in queues {
-            if let Some(queue) = self.state.queues.get_mut(id) {
-                queue.release_due(now.wall, SCHEDULE_PORTION);
-            }
-            self.mark_dirty(id);
-            self.set_alarm(id);
-        }
-    }
-
-    fn scan_expired(&mut self, turn: &mut Turn<'_>) {
-        for id in self.state.queues.ids() {
-            let Some(queue) = self.state.queues.get_mut(id) else {
-                continue;
-            };
-            let expired = queue.expired(turn.now.wall, EXPIRY_PORTION);
-            if expired.len() == EXPIRY_PORTION {
-                // More may be due: go on in the next turn instead of in the next period.
-                self.expiry_scan = Some(turn.now.monotonic.after(Duration::from_millis(1)));
-            }
-            for message in expired {
-                queue.hold(message);
-                self.expired.push((id, message));
-            }
-        }
-        self.scan_expired_pages(turn.now.wall);
     }
 
     /// Writes again, a little at a time, what is still alive in the oldest part of the log.

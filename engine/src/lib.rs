@@ -5,6 +5,7 @@
 pub mod address;
 pub mod client_session;
 pub mod command;
+mod deadlines;
 pub mod engine;
 pub mod event;
 pub mod gate;
@@ -16,6 +17,7 @@ pub mod notice;
 pub mod protocol;
 pub mod queue;
 pub mod random;
+pub mod retained;
 pub mod routing;
 pub mod security;
 pub mod selector;

@@ -144,6 +144,15 @@ pub enum Notice {
         /// The address.
         address: Arc<str>,
     },
+    /// A read of a page has failed and will be tried again.
+    PageReadFailed {
+        /// The address.
+        address: Arc<str>,
+        /// Which page.
+        page: PageId,
+        /// What the disk says.
+        why: String,
+    },
     /// Part of a page cannot be read (AMQ222033).
     PageDamaged {
         /// The address.

@@ -15,6 +15,8 @@ use crate::event::Block;
 use crate::id::{AddressId, ConnectionId, PageId, QueueId};
 use crate::notice::Notice;
 use crate::queue::page_cursor::{Place, Purpose};
+use crate::queue::read_again::Retries;
+use crate::queue::read_turns::ReadTurns;
 use crate::storage::page::{Appender, PageHeader};
 use crate::storage::record::{PagePlace, Record};
 use crate::storage::request::{PageCompletion, PageRequest, Request};
@@ -44,6 +46,8 @@ pub(crate) struct Read {
     pub until: u64,
     /// For whom.
     pub readers: Vec<(QueueId, Purpose)>,
+    /// How often it has failed.
+    pub failures: usize,
 }
 
 /// What has to be done about pages, and what the disk is doing.
@@ -67,12 +71,16 @@ pub(crate) struct PageWork {
     pressing: BTreeSet<Arc<str>>,
     /// Reads under way.
     pub reads: BTreeMap<(PageId, u64), Read>,
+    /// Reads that failed and are tried again.
+    pub retries: Retries,
     /// Files of an earlier run, of pages that are to be written anew.
     left_over: BTreeSet<PageId>,
     /// Queues that want to read and have to wait for others.
-    pub waiting: BTreeSet<QueueId>,
+    pub waiting: ReadTurns,
     /// Queues that may want something from their pages.
     pub wanting: BTreeSet<QueueId>,
+    /// How often a queue was looked at for something to read.
+    pub looks: u64,
     /// Bytes given to the disk and not yet written.
     under_way: u64,
 }
@@ -81,6 +89,11 @@ impl Engine {
     /// Bytes of pages given to the disk and not yet written.
     pub fn pages_under_way(&self) -> u64 {
         self.page_work.under_way
+    }
+
+    /// How often queues were looked at for something to read in pages.
+    pub fn page_looks(&self) -> u64 {
+        self.page_work.looks
     }
 
     /// Where the next message for queues of this address goes, if it goes to a page.

@@ -4,11 +4,15 @@
 mod ahead;
 pub mod consumer;
 pub mod dispatch;
+mod give;
+mod hand_over;
 mod intake;
 pub mod options;
 pub mod page_cursor;
 mod page_damage;
 mod page_in;
+pub(crate) mod read_again;
+pub(crate) mod read_turns;
 mod reads_held;
 pub mod ready;
 mod redelivery;
@@ -115,6 +119,8 @@ pub struct Queue {
     /// The connection of its one consumer, if that does not want what it sends itself: such messages do not enter,
     /// because nobody would take them.
     pub no_local_of: Option<ConnectionId>,
+    /// What the client of this id publishes does not enter: the one that subscribes does not want its own messages.
+    pub excludes: Option<Arc<str>>,
     /// Counted since start.
     pub counters: Counters,
     /// When the engine looks at it next for scheduled messages.
@@ -154,6 +160,7 @@ impl Queue {
             filter_broken,
             unused_since: None,
             no_local_of: None,
+            excludes: None,
             counters: Counters::default(),
             alarm: None,
             cursor: PageCursor::default(),
@@ -224,6 +231,19 @@ impl Queue {
         self.options.enabled
             && !self.filter_broken
             && self.filter.as_ref().is_none_or(|f| f.matches(message))
+    }
+
+    /// Whether it does not want what the message's publisher says.
+    pub fn is_excluded(&self, message: &Message) -> bool {
+        self.excludes.as_ref().is_some_and(|client_id| {
+            let published = message.published.as_ref();
+            published.is_some_and(|published| published.client_id == *client_id)
+        })
+    }
+
+    /// Whether several consumers may read it.
+    pub fn is_shared(&self) -> bool {
+        self.options.max_consumers != Some(1)
     }
 
     /// Whether a durable message on it stands in the log.

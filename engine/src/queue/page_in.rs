@@ -55,12 +55,20 @@ impl Engine {
     pub(crate) fn read_pages(&mut self, turn: &mut Turn<'_>) -> bool {
         let mut given = false;
         for id in std::mem::take(&mut self.page_work.wanting) {
-            given |= self.read_for(id, turn);
+            given |= self.read_for(id, false, turn);
+        }
+        self.ask_again(READS, turn);
+        while self.page_work.reads.len() < READS
+            && let Some(id) = self.page_work.waiting.next()
+        {
+            given |= self.read_for(id, true, turn);
         }
         given
     }
 
-    fn read_for(&mut self, id: QueueId, turn: &mut Turn<'_>) -> bool {
+    /// One queue reads; `first`: before all that wait for the disk.
+    fn read_for(&mut self, id: QueueId, first: bool, turn: &mut Turn<'_>) -> bool {
+        self.page_work.looks += 1;
         let Some(queue) = self.state.queues.get(id) else {
             return false;
         };
@@ -98,7 +106,11 @@ impl Engine {
             self.read_from_memory(id, purpose, place, turn);
             return true;
         }
-        self.ask_for(id, purpose, place, turn);
+        if first || self.page_work.waiting.is_empty() {
+            self.ask_for(id, purpose, place, turn);
+        } else {
+            self.page_work.waiting.wait(id);
+        }
         false
     }
 
@@ -279,9 +291,10 @@ impl Engine {
 
     fn ask_for(&mut self, id: QueueId, purpose: Purpose, place: Place, turn: &mut Turn<'_>) {
         let key = (place.page, place.offset);
-        let asked = self.page_work.reads.contains_key(&key);
+        let fails = self.page_work.retries.get_mut(key).is_some();
+        let asked = fails || self.page_work.reads.contains_key(&key);
         if !asked && self.page_work.reads.len() >= READS {
-            self.page_work.waiting.insert(id);
+            self.page_work.waiting.wait(id);
             return;
         }
         let room = match purpose {
@@ -300,7 +313,10 @@ impl Engine {
         let length = room.max(queue.cursor.at_least);
         let page = self.state.pages.get(place.page);
         let written = page.map_or(0, |page| page.written);
-        let read = self.page_work.reads.entry(key).or_default();
+        let read = match self.page_work.retries.get_mut(key) {
+            Some(read) => read,
+            None => self.page_work.reads.entry(key).or_default(),
+        };
         read.readers.push((id, purpose));
         if !asked {
             read.until = written.min(place.offset + length);
@@ -326,7 +342,6 @@ impl Engine {
         for (id, purpose) in read.readers {
             self.read_chunk(id, purpose, (page, offset, cut_short), bytes, turn);
         }
-        self.page_work.wanting.append(&mut self.page_work.waiting);
     }
 
     fn read_chunk(

@@ -5,6 +5,7 @@ pub mod duplicate_id_cache;
 mod routed;
 pub mod wildcard;
 
+use routed::Chosen;
 pub(crate) use routed::Routed;
 
 use std::sync::Arc;
@@ -54,31 +55,52 @@ impl Engine {
         let end = if send.transaction.is_some() {
             self.send_in_transaction(from, session, send, turn)
         } else {
-            self.send_now(from, session, send, turn)
+            self.send_with(from, session, send, Unit::new(), turn)
         };
         // Inside a transaction the answer promises nothing yet; it only keeps its place among the client's answers.
         self.answer(from, ticket, end, turn);
     }
 
-    fn send_now(
+    /// Sends a message, in one unit with the records given. Refused, nothing has happened.
+    pub(crate) fn send_with(
         &mut self,
         from: ConnectionId,
         session: SessionId,
         send: Send,
+        mut unit: Unit,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let target = self.target(from, session, &send, turn)?;
-        if self.is_duplicate(&send.message) {
-            self.wait_for_everything(from, turn);
+        if let Some(packet) = send.packet
+            && self.has_sent(from, packet, turn)?
+        {
             return Ok(());
         }
-        if self.admit(from, target.address, turn)? == Verdict::Drop {
+        let target = self.target(from, session, &send, turn)?;
+        if send.retain {
+            self.admit_retained(&send.message)?;
+        }
+        let duplicate = self.is_duplicate(&send.message);
+        let verdict = match duplicate {
+            true => Verdict::Drop,
+            false => self.admit(from, target.address, turn)?,
+        };
+        if let Some(packet) = send.packet {
+            self.remember_sent(from, packet, &mut unit);
+        }
+        if verdict == Verdict::Drop {
+            if duplicate {
+                self.wait_for_everything(from, turn);
+            }
+            self.commit(Some(from), &unit, true, turn);
             return Ok(());
         }
         let message = self.stamped(send.message, from, session, target, turn.now.wall);
+        let retained = send.retain.then(|| message.clone());
         let routed = self.route(message, target, send.routing, Some(from), turn);
-        let mut unit = Unit::new();
         routed.records(&mut unit);
+        if let Some(retained) = retained {
+            self.retain(routed.original(retained), &mut unit);
+        }
         let sync = self.settings.sync_non_transactional;
         self.commit(Some(from), &unit, sync, turn);
         self.arrive(Some(from), routed, turn);
@@ -239,25 +261,19 @@ impl Engine {
                 id,
                 sequence: message.id.0,
             });
-        let queues = self.choose(&message, target, routing, from);
-        if queues.is_empty() {
-            self.note_unrouted(target.address, turn);
+        let mut chosen = self.choose(&message, target, routing, from);
+        if chosen.is_empty() {
+            // Publishers of MQTT do not expect that anybody listens.
+            let is_odd = message.published.is_none();
+            self.note_unrouted(target.address, is_odd, turn);
         } else if let Some(address) = self.state.addresses.get_mut(target.address) {
             address.routed += 1;
         }
-        let logs = |id: &QueueId| {
-            self.state
-                .queues
-                .get(*id)
-                .is_some_and(|queue| queue.logs(&message))
-        };
-        let (mut logged, mut volatile): (SmallVec<_>, SmallVec<_>) =
-            queues.into_iter().partition(logs);
-        let paged = self.take_paged(&mut logged, &mut volatile, turn);
+        let paged = self.take_paged(&mut chosen, turn);
         Routed {
             message: Arc::new(message),
-            logged,
-            volatile,
+            logged: chosen.logged,
+            volatile: chosen.volatile,
             paged,
             scheduled,
             duplicate,
@@ -271,19 +287,19 @@ impl Engine {
         target: Target,
         routing: Option<RoutingType>,
         from: Option<ConnectionId>,
-    ) -> SmallVec<[QueueId; 1]> {
-        let mut chosen = SmallVec::new();
+    ) -> Chosen {
+        let mut chosen = Chosen::default();
         if let Some(queue) = target.queue {
-            chosen.extend(
-                self.state
-                    .queues
-                    .get(queue)
-                    .filter(|queue| queue.accepts(message))
-                    .map(|_| queue),
-            );
+            let queue = self.state.queues.get(queue);
+            if let Some(queue) = queue.filter(|queue| queue.accepts(message)) {
+                chosen.add(queue, message);
+            }
             return chosen;
         }
         let reach = self.state.addresses.reach(target.address);
+        if !message.durable {
+            chosen.volatile.reserve(reach.len());
+        }
         let mut anycast: SmallVec<[QueueId; 4]> = SmallVec::new();
         for id in reach.iter() {
             let Some(queue) = self.state.queues.get(*id) else {
@@ -291,19 +307,22 @@ impl Engine {
             };
             let other_type = routing.is_some_and(|routing| routing != queue.routing());
             let unwanted = from.is_some() && queue.no_local_of == from;
-            if other_type || unwanted || !queue.accepts(message) {
+            if other_type || unwanted || queue.is_excluded(message) || !queue.accepts(message) {
                 continue;
             }
             match queue.routing() {
-                RoutingType::Multicast => chosen.push(*id),
+                RoutingType::Multicast => chosen.add(queue, message),
                 RoutingType::Anycast => anycast.push(*id),
             }
         }
         if let Some(address) = self.state.addresses.get_mut(target.address)
             && !anycast.is_empty()
         {
-            chosen.push(anycast[address.next_anycast % anycast.len()]);
+            let next = anycast[address.next_anycast % anycast.len()];
             address.next_anycast = address.next_anycast.wrapping_add(1);
+            if let Some(queue) = self.state.queues.get(next) {
+                chosen.add(queue, message);
+            }
         }
         chosen
     }
@@ -324,11 +343,15 @@ impl Engine {
         for paged in &routed.paged {
             self.put_in_page(from, &routed, paged, position, turn);
         }
-        for queue in &routed.volatile {
+        let mut volatile = routed.volatile;
+        if routed.scheduled == 0 && self.gate.is_open(position) {
+            volatile.retain(|queue| !self.hand_over(*queue, &routed.message, turn));
+        }
+        for queue in &volatile {
             self.state
                 .put_on(*queue, &routed.message, 0, routed.scheduled);
         }
-        for queue in routed.logged.into_iter().chain(routed.volatile) {
+        for queue in routed.logged.into_iter().chain(volatile) {
             if let Some(entry) = self
                 .state
                 .queues
@@ -357,12 +380,12 @@ impl Engine {
         self.state.apply(&record, turn.storage.live());
     }
 
-    fn note_unrouted(&mut self, id: AddressId, turn: &mut Turn<'_>) {
+    fn note_unrouted(&mut self, id: AddressId, is_odd: bool, turn: &mut Turn<'_>) {
         let Some(address) = self.state.addresses.get_mut(id) else {
             return;
         };
         address.unrouted += 1;
-        if address.unrouted == 1 {
+        if address.unrouted == 1 && is_odd {
             turn.notices.push(Notice::Unrouted {
                 address: address.record.name.clone(),
             });

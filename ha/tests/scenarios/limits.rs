@@ -6,10 +6,12 @@ use hind_engine::address::settings::{AddressFullPolicy, AddressSettingsOverrides
 use hind_engine::command::*;
 use hind_engine::id::*;
 use hind_engine::notice::{Notice, PageLimit};
+use hind_engine::storage::large_message::CHUNK;
 use hind_ha::Settings;
 use hind_ha::input::{DiskUsage, Input};
 
 use crate::broker::*;
+use crate::large_messages;
 use crate::paging::*;
 
 /// Pages whatever comes after the third message, until the limit is reached.
@@ -244,6 +246,55 @@ fn a_queue_that_waits_for_acknowledgements_before_it_reads_on_says_so_once_a_min
 }
 
 #[test]
+fn what_uploads_collect_counts_as_memory_until_it_is_written_or_given_up() {
+    let mut settings = Settings::default();
+    settings.engine.global_max_bytes = Some(1_000_000);
+    let mut broker = Broker::start(settings);
+    for client in 1..=9 {
+        broker.connect(client, "a");
+        large_messages::begin(&mut broker, client, 1, "q");
+        assert_eq!(
+            broker.node.engine().collecting(),
+            (client - 1) * CHUNK as u64
+        );
+        large_messages::append(&mut broker, client, 1, b"the beginning");
+    }
+    broker.send_many(1, "other", 0..1);
+    let full = "all full with 0";
+    assert_eq!(broker.limits_noticed(), [full]);
+    assert_eq!(broker.count("other"), 1);
+    assert!(broker.pages_left() == 1, "it goes to a page");
+    for client in 1..=3 {
+        broker.input(Input::Disconnected(ConnectionId(client)));
+    }
+    for client in 4..=6 {
+        large_messages::end(&mut broker, client, 1);
+    }
+    assert_eq!(broker.node.engine().collecting(), 3 * CHUNK as u64);
+    for client in 7..=9 {
+        let abort = Command::Upload(UploadId(1), UploadCommand::Abort);
+        broker.ask(client, abort);
+    }
+    assert_eq!(broker.node.engine().collecting(), 0);
+    assert_eq!(broker.limits_noticed().len(), 1, "there is room again");
+}
+
+#[test]
+fn a_large_body_is_synced_unless_the_settings_say_otherwise() {
+    for sync in [true, false] {
+        let mut settings = Settings::default();
+        settings.engine.sync_large_messages = sync;
+        let mut broker = Broker::start(settings);
+        broker.connect(1, "a");
+        large_messages::begin(&mut broker, 1, 1, "q");
+        large_messages::append(&mut broker, 1, 1, &large_messages::body(200_000));
+        let ticket = large_messages::end(&mut broker, 1, 1);
+        assert!(broker.told(1).contains(&format!("done {ticket}")));
+        assert_eq!(broker.large.sealed.len(), usize::from(sync));
+    }
+}
+
+#[test]
 fn no_more_is_read_ahead_than_the_settings_say() {
     let by_messages = AddressSettingsOverrides {
         prefetch_page_messages: Some(Some(2)),
@@ -268,4 +319,96 @@ fn no_more_is_read_ahead_than_the_settings_say() {
         broker.ask(1, Command::Consumer(ConsumerId(1), more));
         assert_eq!(broker.drain(1, 1), bodies(0..40));
     }
+}
+
+/// So many addresses, each with a queue that has one message, in a page on the disk.
+fn one_message_each(queues: u64) -> Broker {
+    let settings = AddressSettingsOverrides {
+        max_size_messages: Some(Some(0)),
+        page_size_bytes: Some(1),
+        ..AddressSettingsOverrides::default()
+    };
+    let mut broker = Broker::with(&[("#", settings)]);
+    broker.is_checked = false;
+    broker.connect(1, "a");
+    for queue in 0..queues {
+        broker.send(1, message(&format!("q{queue}"), "x"), Some(Anycast));
+    }
+    broker.told(1);
+    broker
+}
+
+#[test]
+fn ten_thousand_queues_with_a_message_each_are_looked_at_a_few_times_each() {
+    let queues = 10_000;
+    let mut broker = one_message_each(queues);
+    let all: Vec<_> = (0..queues)
+        .map(|queue| open(&mut broker, queue, &format!("q{queue}")))
+        .collect();
+    let before = broker.node.engine().page_looks();
+    broker.input(Input::Client(ConnectionId(1), all));
+    let looks = broker.node.engine().page_looks() - before;
+    let told = broker.told(1);
+    let delivered = told.iter().filter(|it| it.ends_with(" x #1")).count() as u64;
+    assert_eq!(delivered, queues);
+    assert!(looks <= 8 * queues, "{looks} looks");
+    let settle = |queue| {
+        let settle = Settle {
+            deliveries: Deliveries::One(DeliveryId(1)),
+            outcome: Outcome::Accepted,
+            transaction: None,
+            ticket: None,
+        };
+        Command::Consumer(ConsumerId(queue), ConsumerCommand::Settle(settle))
+    };
+    let all = (0..queues).map(settle).collect();
+    broker.input(Input::Client(ConnectionId(1), all));
+    assert_eq!(broker.pages_left(), 0);
+}
+
+#[test]
+fn a_queue_with_much_to_read_does_not_take_the_turns_of_others() {
+    let settings = AddressSettingsOverrides {
+        max_size_messages: Some(Some(0)),
+        page_size_bytes: Some(1),
+        max_read_page_bytes: Some(None),
+        ..AddressSettingsOverrides::default()
+    };
+    let mut broker = Broker::with(&[("#", settings)]);
+    broker.connect(1, "a");
+    // More long queues than reads at a time.
+    for queue in 0..10 {
+        broker.send_many(1, &format!("long{queue}"), 0..50);
+    }
+    broker.send_many(1, "short", 0..1);
+    let short = *broker.pages.keys().next_back().expect("pages");
+    let opens: Vec<_> = (0..10)
+        .map(|queue| (queue, format!("long{queue}")))
+        .chain([(10, "short".to_owned())])
+        .map(|(consumer, queue)| open(&mut broker, consumer, &queue))
+        .collect();
+    broker.input(Input::Client(ConnectionId(1), opens));
+    assert_eq!(broker.reads.len(), 501);
+    let place = broker.reads.iter().position(|page| *page == short);
+    assert!(place <= Some(20), "{place:?}");
+}
+
+/// A command that opens a consumer with credit.
+fn open(broker: &mut Broker, consumer: u64, queue: &str) -> Command {
+    let open = ConsumerOpen {
+        session: SESSION,
+        address: queue.into(),
+        routing: Some(Anycast),
+        subscription: Subscription::Temporary,
+        selector: String::new(),
+        no_local: false,
+        priority: 0,
+        credit: Credit::messages(1_000),
+        settling: Settling::ByDelivery,
+        retained: false,
+        kept: None,
+        ticket: broker.ticket(),
+    };
+    let open = ConsumerCommand::Open(Box::new(open));
+    Command::Consumer(ConsumerId(consumer), open)
 }

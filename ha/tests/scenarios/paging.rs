@@ -578,11 +578,95 @@ fn a_page_whose_file_is_gone_is_named_and_the_rest_is_delivered() {
     broker.crash_and_restart();
     broker.connect(1, "a");
     broker.consume(1, 1, "q", routing("q"));
-    let got = broker.drain(1, 1);
+    let mut got = broker.drain(1, 1);
+    for _ in 0..5 {
+        broker.pass(4_000);
+        got.extend(broker.drain(1, 1));
+    }
     assert!(got.len() > 30 && got.len() < 60, "{}", got.len());
     assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
     let damaged = |notice: &Notice| matches!(notice, Notice::PageDamaged { .. });
     assert_eq!(broker.noticed().iter().filter(|it| damaged(it)).count(), 1);
+}
+
+#[test]
+fn a_page_that_cannot_be_read_for_a_moment_is_read_again_and_nothing_is_lost() {
+    for failures in 1..=5 {
+        let mut broker = paging();
+        broker.connect(1, "a");
+        broker.connect(2, "a");
+        broker.send_many(1, "q", 0..60);
+        broker.send_many(1, "other", 0..60);
+        broker.told(1);
+        broker.failing_reads = failures;
+        broker.consume(1, 1, "q", routing("q"));
+        let mut got = broker.drain(1, 1);
+        assert_eq!(got, bodies(0..3), "{failures}");
+        broker.failing_reads = 0;
+        broker.consume(2, 1, "other", routing("other"));
+        assert_eq!(broker.drain(2, 1), bodies(0..60), "others go on");
+        for (failed, pause) in (1..).zip([50, 250, 1_000, 4_000]) {
+            assert_eq!(broker.drain(1, 1), [""; 0], "{failures}");
+            broker.failing_reads = u32::from(failed < failures);
+            broker.pass(pause);
+            if failed == failures {
+                break;
+            }
+        }
+        got.extend(broker.drain(1, 1));
+        let notices = broker.noticed();
+        let said = |is: fn(&&Notice) -> bool| notices.iter().filter(is).count();
+        let failed = said(|notice| matches!(notice, Notice::PageReadFailed { .. }));
+        assert_eq!(failed, 1, "{failures}");
+        let lost = said(|notice| matches!(notice, Notice::PageDamaged { .. }));
+        if failures < 5 {
+            assert_eq!((got, lost), (bodies(0..60), 0));
+            assert!(broker.aside.is_empty());
+        } else {
+            assert!(got.len() < 60 && got.len() > 30, "{}", got.len());
+            assert_eq!((lost, broker.aside.len()), (1, 1));
+        }
+        assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+    }
+}
+
+#[test]
+fn what_a_client_sent_itself_is_kept_from_its_no_local_consumer_also_behind_a_page() {
+    for (room, credit) in [(4, 100), (100, 100), (4, 1)] {
+        let settings = AddressSettingsOverrides {
+            max_read_page_messages: Some(Some(room)),
+            ..small()
+        };
+        let mut broker = Broker::with(&[("#", settings)]);
+        broker.connect(1, "a");
+        broker.connect(2, "a");
+        broker.consume_with(1, 1, "q", Some(Anycast), |open| {
+            open.no_local = true;
+            open.credit = Credit::messages(0);
+        });
+        for number in 0..40 {
+            let sender = 1 + u64::from(number % 3 == 0);
+            broker.send_many(sender, "q", number..number + 1);
+        }
+        broker.told(1);
+        broker.told(2);
+        let mut got = Vec::new();
+        for _ in 0..40 {
+            let more = ConsumerCommand::Credit(Credit::messages(credit));
+            broker.ask(1, Command::Consumer(ConsumerId(1), more));
+            got.extend(broker.drain(1, 1));
+        }
+        let others = (0..40).filter(|number| number % 3 == 0);
+        let others: Vec<_> = others.map(|number| format!("m{number}")).collect();
+        assert_eq!(got, others, "{room} {credit}");
+        broker.consume(2, 1, "q", Some(Anycast));
+        let mut rest = broker.drain(2, 1);
+        rest.sort_by_key(|body| body[1..].parse::<u32>().expect("a number"));
+        let own = (0..40).filter(|number| number % 3 != 0);
+        let own: Vec<_> = own.map(|number| format!("m{number}")).collect();
+        assert_eq!(rest, own, "{room} {credit}");
+        assert_eq!(broker.pages_left(), 0);
+    }
 }
 
 #[test]

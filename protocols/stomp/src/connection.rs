@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The machine of one connection: what it waits for, and who deals with what arrives.
 
+mod outgoing;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use hind_engine::event::{Delivery, Event, Refusal};
-use hind_engine::id::{ConnectionId, DownloadId, Ticket};
+use bytes::{BufMut, BytesMut};
+use hind_engine::event::{Event, Refusal};
+use hind_engine::id::{ConnectionId, Ticket};
 use hind_engine::protocol::{self, Close, Login, Outbound, PeerViolation, Segments};
 use hind_engine::security::user::Identity;
 use hind_engine::time::{Instant, Now};
@@ -31,7 +33,8 @@ const LOGIN: Ticket = Ticket(0);
 /// always the last one, and always followed by the wish to close [1.2 §ERROR].
 ///
 /// While the broker blocks producers, everything is read and done up to the first SEND: a client that only consumes can
-/// go on acknowledging, which is what frees the disk. From there on the connection is paused.
+/// go on acknowledging, which is what makes room. One that sends and consumes is read somewhat further, its SENDs waiting
+/// in the session. Then the connection is paused.
 ///
 /// While a large MESSAGE goes out window by window, nothing else may stand inside its frame: other messages wait in
 /// `waiting`, in order, receipts in `aside`, and no heart-beat is sent. A connection that has to be given up then ends
@@ -48,7 +51,7 @@ pub struct Connection {
     heart_beat: Option<HeartBeat>,
     /// The broker blocks producers.
     blocked: bool,
-    /// A SEND waits for that to end.
+    /// A SEND waits for that to end, and nothing behind it is read.
     stalled: bool,
     /// The MESSAGE whose body comes from a file.
     download: Option<Download>,
@@ -150,11 +153,21 @@ impl Connection {
         }
     }
 
-    /// The frame that is next is a producer's, and producers wait.
+    /// Producers wait, and the frame that is next is a producer's that cannot be held, or comes after all of them.
     fn must_wait(&self) -> bool {
+        let State::Connected(session) = &self.state else {
+            return false;
+        };
+        let has_room = || session.held.has_room(self.decoder.frame_size());
         self.blocked
-            && self.decoder.command() == ClientCommand::Send
-            && matches!(self.state, State::Connected(_))
+            && match self.decoder.command() {
+                ClientCommand::Send => {
+                    self.decoder.body_follows() || !session.consumes() || !has_room()
+                }
+                ClientCommand::Subscribe => !session.held.is_empty() && !has_room(),
+                ClientCommand::Disconnect => !session.held.is_empty(),
+                _ => false,
+            }
     }
 
     fn frame(&mut self, now: Now, out: &mut Outbound) -> Result<(), Fault> {
@@ -182,14 +195,18 @@ impl Connection {
                 let head = out.bytes.head();
                 self.heart_beat = Some(hello.welcome(&self.options, &session_name, now, head));
                 self.decoder.agree(hello.version, limits(&self.options));
-                self.state = State::Connected(Box::new(Session::open(
+                let mut session = Session::open(
                     Arc::clone(&self.options),
                     hello.version,
                     identity,
                     hello.client_id.take(),
                     first_message_id(now, self.id),
                     out,
-                )));
+                );
+                if self.blocked {
+                    session.held.begin();
+                }
+                self.state = State::Connected(Box::new(session));
             }
             other => self.state = other,
         }
@@ -226,6 +243,8 @@ impl Connection {
     /// Gives up because of the frame that was just read.
     fn fail_frame(&mut self, fault: &Fault, out: &mut Outbound) -> Result<(), PeerViolation> {
         let receipt = self.decoder.receipt().map(str::to_owned);
+        // What came before it was in order.
+        self.release(out);
         self.fail(fault, receipt.as_deref(), out);
         fault.as_violation().map_or(Ok(()), Err)
     }
@@ -258,11 +277,26 @@ impl Connection {
     /// again only if something is left in it.
     fn unblocked(&mut self, now: Now, out: &mut Outbound) {
         self.blocked = false;
+        self.release(out);
         if mem::take(&mut self.stalled)
             && let Err(fault) = self.frame(now, out)
         {
             // The fault closes the connection; an event has no violation to return.
             let _ = self.fail_frame(&fault, out);
+        }
+    }
+
+    fn blocked(&mut self) {
+        self.blocked = true;
+        if let State::Connected(session) = &mut self.state {
+            session.held.begin();
+        }
+    }
+
+    /// SENDs that waited are carried out, and what came behind them.
+    fn release(&mut self, out: &mut Outbound) {
+        if let State::Connected(session) = &mut self.state {
+            out.commands.append(&mut session.held.end());
         }
     }
 
@@ -286,7 +320,7 @@ impl Connection {
             }
             Event::Window(download, window) => self.window(now, download, &window, out),
             Event::DownloadFailed(download) => self.download_failed(now, download, out),
-            Event::Blocked(_) => self.blocked = true,
+            Event::Blocked(_) => self.blocked(),
             Event::Unblocked => self.unblocked(now, out),
             Event::Detached(consumer, refusal) => {
                 if let State::Connected(session) = &mut self.state
@@ -302,134 +336,7 @@ impl Connection {
     }
 }
 
-/// Large messages on their way out.
 impl Connection {
-    /// A frame has begun to go out and has not ended.
-    fn is_speaking(&self) -> bool {
-        self.download.as_ref().is_some_and(Download::has_begun)
-    }
-
-    fn deliver(&mut self, delivery: Delivery, out: &mut Outbound) {
-        let State::Connected(session) = &mut self.state else {
-            return;
-        };
-        if delivery.message.body.large().is_some() {
-            self.download = session.begin_download(delivery, out);
-        } else {
-            session.deliver(&delivery, out);
-        }
-    }
-
-    /// The event has to wait until the message that is on its way has gone. So has what was done after something refused:
-    /// the client is not to take its receipt for a yes to all before.
-    fn waits(&self, event: &Event) -> bool {
-        let refused = |event: &Event| matches!(event, Event::Refused(..));
-        if matches!(event, Event::Done(_)) && self.waiting.iter().any(refused) {
-            return true;
-        }
-        self.download.is_some()
-            && matches!(
-                event,
-                Event::Deliver(_) | Event::Detached(..) | Event::Refused(..)
-            )
-    }
-
-    fn window(&mut self, now: Now, id: DownloadId, window: &Bytes, out: &mut Outbound) {
-        let Some(download) = self.download.as_mut().filter(|download| download.is(id)) else {
-            return;
-        };
-        let is_first = download.pass(window, &mut out.commands);
-        if let (State::AwaitingLastAnswers(_), Some(heart_beat)) =
-            (&self.state, &mut self.heart_beat)
-        {
-            // It takes what it is sent: windows come only when there is room for them.
-            heart_beat.heard(now);
-        }
-        if is_first {
-            let delivery = &download.delivery;
-            let wanted = match &mut self.state {
-                State::Connected(session) if delivery.message.is_expired(now.wall) => {
-                    session.give_back(delivery, out);
-                    false
-                }
-                State::Connected(session) => session.write_head(delivery, out),
-                _ => false,
-            };
-            if !wanted {
-                out.commands.push(download.close());
-                self.next_message(now, out);
-                return;
-            }
-        }
-        let is_over = download.is_over();
-        out.bytes.payload(window);
-        if is_over {
-            out.bytes.head().put_slice(FRAME_END);
-            if let (Some(download), State::Connected(session)) =
-                (self.download.take(), &mut self.state)
-            {
-                session.delivered(&download.delivery, out);
-            }
-            self.next_message(now, out);
-        }
-    }
-
-    fn download_failed(&mut self, now: Now, id: DownloadId, out: &mut Outbound) {
-        let Some(download) = self.download.as_ref().filter(|download| download.is(id)) else {
-            return;
-        };
-        if download.has_begun() {
-            let fault = Fault::refused("the rest of a message could not be read");
-            self.fail(&fault, None, out);
-            return;
-        }
-        if let State::Connected(session) = &mut self.state {
-            session.lost(&download.delivery, out);
-        }
-        self.next_message(now, out);
-    }
-
-    /// The message that was on its way has gone: what waited for that.
-    fn next_message(&mut self, now: Now, out: &mut Outbound) {
-        self.download = None;
-        while let Some(segment) = self.aside.pop() {
-            out.bytes.payload(&segment);
-        }
-        while self.download.is_none()
-            && let Some(event) = self.waiting.pop_front()
-        {
-            match (event, &mut self.state) {
-                // Its time has passed while it waited.
-                (Event::Deliver(delivery), State::Connected(session))
-                    if delivery.message.is_expired(now.wall) =>
-                {
-                    session.give_back(&delivery, out);
-                }
-                (event, _) => self.deal_with(now, event, out),
-            }
-        }
-        self.close_if_answered(out);
-    }
-
-    /// Carries something out that may speak while a frame is going out: what it says is put aside.
-    fn aside<R>(
-        &mut self,
-        out: &mut Outbound,
-        act: impl FnOnce(&mut Self, &mut Outbound) -> R,
-    ) -> R {
-        if !self.is_speaking() {
-            return act(self, out);
-        }
-        let before = mem::replace(&mut out.bytes, mem::take(&mut self.aside));
-        let result = act(self, out);
-        let said = mem::replace(&mut out.bytes, before);
-        if matches!(self.state, State::Closed) {
-            return result;
-        }
-        self.aside = said;
-        result
-    }
-
     /// Whether a client that is silent is given up: not while it is not read, except that one that has said good-bye
     /// must go on taking the message that goes out.
     fn judges_silence(&self) -> bool {
