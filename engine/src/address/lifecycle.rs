@@ -19,6 +19,10 @@ use crate::storage::record::{AddressRecord, QueueRecord, Record};
 /// The longest address or queue name, in bytes: what fits the length field of every protocol served.
 const NAME_MAX: usize = 32_767;
 
+/// Artemis keeps retained messages and sessions at addresses that begin so; nobody is to send there what another broker
+/// would take for one.
+const RESERVED: &str = "$sys.mqtt.";
+
 /// A queue to be made.
 #[derive(Debug)]
 pub(crate) struct NewQueue {
@@ -473,6 +477,8 @@ fn check_name(name: &str) -> Result<(), Refusal> {
         "it is empty"
     } else if name.len() > NAME_MAX {
         "it is longer than 32,767 bytes"
+    } else if name.starts_with(RESERVED) {
+        "it is reserved for the broker"
     } else if name.chars().any(char::is_control) {
         "it contains a control character"
     } else {
