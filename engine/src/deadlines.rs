@@ -16,15 +16,18 @@ const SCHEDULE_PORTION: usize = 4_096;
 impl Engine {
     /// When [`Engine::expire`] must be called at the latest.
     pub fn deadline(&self, now: Now) -> Option<Instant> {
-        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty();
+        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty() || self.can_copy();
         if busy && !self.failed {
             return Some(now.monotonic);
         }
         let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
+        let session = self.state.client_sessions.next_alarm();
+        let session = session.map(|at| now.at_wall(at));
         let transaction = self.transaction_deadlines.first().map(|(at, ..)| *at);
         let retry = self.page_work.retries.deadline();
         [
             alarm,
+            session,
             transaction,
             retry,
             self.expiry_scan,
@@ -38,6 +41,7 @@ impl Engine {
     /// Deadlines have passed.
     pub fn expire(&mut self, turn: &mut Turn<'_>) {
         self.ring_alarms(turn.now);
+        self.expire_client_sessions(turn);
         self.time_out_transactions(turn);
         if self.expiry_scan.is_some_and(|at| at <= turn.now.monotonic) {
             self.expiry_scan = self
@@ -110,6 +114,9 @@ impl Engine {
                 queue.hold(message);
                 self.expired.push((id, message));
             }
+        }
+        if self.expire_retained(turn) {
+            self.expiry_scan = Some(turn.now.monotonic.after(Duration::from_millis(1)));
         }
         self.scan_expired_pages(turn.now.wall);
     }

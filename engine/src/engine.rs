@@ -8,15 +8,15 @@ use smallvec::SmallVec;
 
 use crate::address::disk_full::FullDisk;
 use crate::address::paging::PageWork;
-use crate::command::{
-    ClientSessionCommand, Command, ConsumerCommand, SessionCommand, Settling, TransactionCommand,
-};
+use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
 use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
 use crate::id::{AddressId, ConnectionId, LargeId, MessageId, QueueId, Ticket, TransactionId};
 use crate::large_message::LargeMessages;
 use crate::notice::{Notice, Spell};
+use crate::queue::settle::Departure;
 use crate::random::Random;
+use crate::retained::Copies;
 use crate::session::blocks::Blocks;
 use crate::session::{Client, Session};
 use crate::settings::Settings;
@@ -41,9 +41,6 @@ pub struct Turn<'a> {
 
 /// Records that become durable together; almost always one or two.
 pub(crate) type Unit = SmallVec<[Record; 2]>;
-
-/// What this version cannot do yet.
-const NOT_BUILT: Refusal = Refusal::LimitReached("what this version of the broker can do");
 
 /// How many ids are reserved in the log at a time.
 const ID_BLOCK: u64 = 1 << 20;
@@ -77,6 +74,8 @@ pub struct Engine {
     /// All addresses together have as much in memory as they may.
     pub(crate) global_limit: Spell,
     pub(crate) page_work: PageWork,
+    /// Queues that are still to be given copies of retained messages.
+    pub(crate) copies: Copies,
     pub(crate) failed: bool,
 }
 
@@ -102,6 +101,7 @@ impl Engine {
             blocking: BTreeSet::new(),
             global_limit: Spell::default(),
             page_work: PageWork::default(),
+            copies: Copies::default(),
             failed: false,
             settings,
         }
@@ -130,6 +130,7 @@ impl Engine {
         for queue in self.state.queues.ids() {
             self.set_alarm(queue);
         }
+        self.restart_client_sessions(turn);
         self.deploy(turn);
         self.expiry_scan = self
             .settings
@@ -162,20 +163,7 @@ impl Engine {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
-            Command::ClientSession(_, command) => self.refuse_client_session(from, command, turn),
-            Command::Send(_, send) if send.retain || send.packet.is_some() => {
-                self.answer(from, send.ticket, Err(NOT_BUILT), turn);
-            }
-            Command::Consumer(_, ConsumerCommand::Open(open) | ConsumerCommand::Reopen(open))
-                if open.retained
-                    || open.kept.is_some()
-                    || open.settling != Settling::ByDelivery =>
-            {
-                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
-            }
-            Command::Consumer(_, ConsumerCommand::Reopen(open)) => {
-                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
-            }
+            Command::ClientSession(id, command) => self.client_session(from, id, command, turn),
             Command::Send(session, send) if self.disk_full.is_some() => {
                 self.send_on_full_disk(from, session, send, turn);
             }
@@ -184,6 +172,9 @@ impl Engine {
             Command::Download(id, command) => self.download(from, id, command, turn),
             Command::Consumer(id, ConsumerCommand::Open(open)) => {
                 self.open_consumer(from, id, &open, turn)
+            }
+            Command::Consumer(id, ConsumerCommand::Reopen(open)) => {
+                self.reopen_consumer(from, id, &open, turn)
             }
             Command::Consumer(id, ConsumerCommand::Credit(credit)) => {
                 self.add_credit(from, id, credit)
@@ -212,6 +203,7 @@ impl Engine {
 
     /// A client is gone: what it held goes back, what it had open is undone.
     pub fn disconnected(&mut self, client: ConnectionId, turn: &mut Turn<'_>) {
+        self.leave(client, turn);
         let Some(state) = self.clients.get(&client) else {
             return;
         };
@@ -237,7 +229,7 @@ impl Engine {
                 Held::Reply(to, event) => turn.events.push((to, event)),
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
                 Held::Paged(place) => self.show_in_page(place),
-                Held::Consumer(key, queue) => self.activate_consumer(key, queue),
+                Held::Consumer(key, queue) => self.activate_consumer(key, queue, turn),
                 Held::LargeMessage(body) => self.delete_large(body, turn),
             }
         }
@@ -250,6 +242,9 @@ impl Engine {
         }
         // What expires may be delivered from where it goes, and expire there again; what comes from a page makes room for
         // more: a few rounds, the rest next turn.
+        if !self.copies.is_empty() {
+            self.copy_retained(turn);
+        }
         for _ in 0..ROUNDS {
             self.dispatch(turn);
             let given = self.read_pages(turn);
@@ -273,12 +268,23 @@ impl Engine {
     fn dispatch(&mut self, turn: &mut Turn<'_>) {
         let limit = self.settings.limits.unsettled;
         for id in std::mem::take(&mut self.dirty) {
-            let Some(queue) = self.state.queues.get_mut(id) else {
+            let State {
+                queues,
+                client_sessions,
+                ..
+            } = &mut self.state;
+            let Some(queue) = queues.get_mut(id) else {
                 continue;
             };
-            let dispatched = queue.dispatch(turn.now.wall, limit, turn.events);
+            let dispatched = queue.dispatch(turn.now.wall, limit, client_sessions, turn.events);
             let expired = dispatched.expired.into_iter();
             self.expired.extend(expired.map(|message| (id, message)));
+            self.commit(None, &dispatched.records, false, turn);
+            self.deliver_packets(dispatched.packets, turn);
+            if !dispatched.sent.is_empty() {
+                let why = Departure::Acknowledged;
+                self.remove(None, id, &dispatched.sent, why, false, turn);
+            }
             if dispatched.unfinished {
                 self.dirty.insert(id);
             } else if !self.state.pages.is_empty() {
@@ -382,6 +388,11 @@ impl Engine {
             (Ok(()), Some(ticket)) => Event::Done(ticket),
             (Err(refusal), ticket) => Event::Refused(ticket, refusal),
         };
+        self.tell(to, event, turn);
+    }
+
+    /// Tells a client something, when everything it caused is durable.
+    pub(crate) fn tell(&mut self, to: ConnectionId, event: Event, turn: &mut Turn<'_>) {
         let position = self.last_position(to);
         if self.gate.is_open(position) {
             turn.events.push((to, event));
@@ -424,23 +435,6 @@ impl Engine {
     /// The queue is looked at again when the turn ends.
     pub(crate) fn mark_dirty(&mut self, queue: QueueId) {
         self.dirty.insert(queue);
-    }
-
-    fn refuse_client_session(
-        &mut self,
-        from: ConnectionId,
-        command: ClientSessionCommand,
-        turn: &mut Turn<'_>,
-    ) {
-        let ticket = match command {
-            ClientSessionCommand::Attach(attach) => Some(attach.ticket),
-            ClientSessionCommand::Acknowledge(_, ticket) => ticket,
-            ClientSessionCommand::Received(_, ticket)
-            | ClientSessionCommand::Release(_, ticket)
-            | ClientSessionCommand::Unsubscribe(_, ticket) => Some(ticket),
-            ClientSessionCommand::Complete(_) | ClientSessionCommand::Leave { .. } => None,
-        };
-        self.answer(from, ticket, Err(NOT_BUILT), turn);
     }
 
     /// Writes again, a little at a time, what is still alive in the oldest part of the log.

@@ -5,19 +5,38 @@ use std::ops::Bound;
 
 use super::consumer::{Consumer, ConsumerKey};
 use super::{Place, Queue};
+use crate::client_session::ClientSessions;
 use crate::event::{Delivery, Event};
-use crate::id::{ConnectionId, MessageId};
+use crate::id::{ClientSessionId, ConnectionId, MessageId};
+use crate::storage::record::Record;
 
 /// How many messages of one queue are given out in one go.
 const GIVEN: usize = 2_048;
 /// How many looks at a message or a consumer one go may take.
 const LOOKS: usize = 16_384;
 
+/// A delivery for a client session that is kept.
+#[derive(Debug)]
+pub struct Guarded {
+    pub session: ClientSessionId,
+    pub to: ConnectionId,
+    pub delivery: Delivery,
+    /// What says which packet id it has, if that is new.
+    pub record: Option<Record>,
+}
+
 /// What a round of dispatching leaves for the engine.
 #[derive(Debug, Default)]
 pub struct Dispatched {
     /// Messages found expired on the way; held, to be expired by the engine.
     pub expired: Vec<MessageId>,
+    /// Messages that left with their delivery.
+    pub sent: Vec<MessageId>,
+    /// Deliveries of client sessions that are kept: not to be seen before these records are durable, nor before those
+    /// in front of them.
+    pub packets: Vec<Guarded>,
+    /// Packets that have become void.
+    pub records: Vec<Record>,
     /// It has done its portion, and there may be more to do.
     pub unfinished: bool,
 }
@@ -28,6 +47,7 @@ impl Queue {
         &mut self,
         wall: u64,
         unsettled_max: usize,
+        sessions: &mut ClientSessions,
         events: &mut Vec<(ConnectionId, Event)>,
     ) -> Dispatched {
         let mut dispatched = Dispatched::default();
@@ -46,37 +66,10 @@ impl Queue {
                 dispatched.expired.push(id);
                 continue;
             }
-            events.push((key.0, Event::Deliver(self.deliver(key, id))));
+            self.give(key, id, sessions, events, &mut dispatched);
         }
         dispatched.unfinished = true;
         dispatched
-    }
-
-    fn deliver(&mut self, key: ConsumerKey, id: MessageId) -> Delivery {
-        let entry = self.entries.get_mut(&id).expect("ready ids have entries");
-        if entry.place == Place::Ready {
-            self.ready.remove(entry.message.priority, id);
-            self.ready_bytes -= entry.message.size();
-        }
-        entry.place = Place::Delivering;
-        let consumer = self
-            .consumers
-            .get_mut(&key)
-            .expect("chosen among the consumers");
-        let delivery = consumer.give(&entry.message);
-        let sated = !consumer.is_hungry();
-        self.last_served = Some(key);
-        let delivery = Delivery {
-            consumer: key.1,
-            delivery,
-            packet: None,
-            message: entry.message.clone(),
-            attempts: entry.attempts,
-        };
-        if sated {
-            self.changed(key);
-        }
-        delivery
     }
 
     /// A consumer joins.

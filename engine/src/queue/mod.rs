@@ -4,6 +4,7 @@
 mod ahead;
 pub mod consumer;
 pub mod dispatch;
+mod give;
 mod intake;
 pub mod options;
 pub mod page_cursor;
@@ -117,6 +118,8 @@ pub struct Queue {
     /// The connection of its one consumer, if that does not want what it sends itself: such messages do not enter,
     /// because nobody would take them.
     pub no_local_of: Option<ConnectionId>,
+    /// What the client of this id publishes does not enter: the one that subscribes does not want its own messages.
+    pub excludes: Option<Arc<str>>,
     /// Counted since start.
     pub counters: Counters,
     /// When the engine looks at it next for scheduled messages.
@@ -156,6 +159,7 @@ impl Queue {
             filter_broken,
             unused_since: None,
             no_local_of: None,
+            excludes: None,
             counters: Counters::default(),
             alarm: None,
             cursor: PageCursor::default(),
@@ -226,6 +230,19 @@ impl Queue {
         self.options.enabled
             && !self.filter_broken
             && self.filter.as_ref().is_none_or(|f| f.matches(message))
+    }
+
+    /// Whether it does not want what the message's publisher says.
+    pub fn is_excluded(&self, message: &Message) -> bool {
+        self.excludes.as_ref().is_some_and(|client_id| {
+            let published = message.published.as_ref();
+            published.is_some_and(|published| published.client_id == *client_id)
+        })
+    }
+
+    /// Whether several consumers may read it.
+    pub fn is_shared(&self) -> bool {
+        self.options.max_consumers != Some(1)
     }
 
     /// Whether a durable message on it stands in the log.

@@ -154,6 +154,9 @@ impl Engine {
         let logs = queue.logs(&entry.message);
         let paged = entry.paged;
         queue.counters.count(why);
+        if let Some((session, packet)) = self.state.client_sessions.recall(queue_id, message) {
+            unit.push(Record::PacketCompleted { session, packet });
+        }
         if let Some(place) = paged {
             // There is room for more.
             self.page_work.wanting.insert(queue_id);

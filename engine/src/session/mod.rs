@@ -10,7 +10,8 @@ use crate::address::name::{QUALIFIER, split_fqqn};
 use crate::engine::{Engine, Turn};
 use crate::event::Refusal;
 use crate::id::{
-    AddressId, ConnectionId, ConsumerId, DownloadId, QueueId, SessionId, TransactionId, UploadId,
+    AddressId, ClientSessionId, ConnectionId, ConsumerId, DownloadId, QueueId, SessionId,
+    TransactionId, UploadId,
 };
 use crate::large_message::{Download, Upload};
 use crate::security::permissions::Permission;
@@ -30,6 +31,8 @@ pub struct Client {
     pub uploads: BTreeMap<UploadId, Upload>,
     /// Bodies on their way out.
     pub downloads: BTreeMap<DownloadId, Download>,
+    /// The client session it has taken up.
+    pub client_session: Option<ClientSessionId>,
     /// Its open transactions.
     pub transactions: BTreeMap<TransactionId, Transaction>,
     /// It has had a consumer that does not want what its own connection sends.

@@ -444,7 +444,29 @@ pub(crate) fn describe(event: Event) -> String {
             } else {
                 String::new()
             };
-            format!("{} {body} #{}{again}", d.consumer, d.delivery)
+            let packet = d.packet.map_or_else(String::new, |packet| {
+                let dup = if packet.again { " dup" } else { "" };
+                format!(" packet {} qos {}{dup}", packet.id, packet.qos as u8)
+            });
+            let published = d.message.published.as_ref();
+            let retained = match published.map(|published| (published.retain, published.stored)) {
+                Some((_, true)) => " stored",
+                Some((true, false)) => " retain",
+                _ => "",
+            };
+            let (consumer, delivery) = (d.consumer, d.delivery);
+            format!("{consumer} {body} #{delivery}{packet}{retained}{again}")
+        }
+        Event::Attached(ticket, attached) => {
+            let present = if attached.present { "present" } else { "new" };
+            let filters = attached.subscriptions.iter().map(|one| &*one.filter);
+            let filters: Vec<&str> = filters.collect();
+            let received: Vec<String> = attached.received.iter().map(PacketId::to_string).collect();
+            format!(
+                "attached {ticket} {present} [{}] [{}]",
+                filters.join(", "),
+                received.join(", ")
+            )
         }
         Event::Uploaded(upload, bytes) => format!("uploaded {upload} {bytes}"),
         Event::Window(download, bytes) => format!("window {download} {}", bytes.len()),
