@@ -14,6 +14,7 @@ mod large_files;
 mod large_messages;
 mod limits;
 mod load;
+mod page_faults;
 mod paging;
 mod retained;
 mod transactions;
