@@ -263,7 +263,9 @@ impl Engine {
             });
         let mut chosen = self.choose(&message, target, routing, from);
         if chosen.is_empty() {
-            self.note_unrouted(target.address, turn);
+            // Publishers of MQTT do not expect that anybody listens.
+            let is_odd = message.published.is_none();
+            self.note_unrouted(target.address, is_odd, turn);
         } else if let Some(address) = self.state.addresses.get_mut(target.address) {
             address.routed += 1;
         }
@@ -378,12 +380,12 @@ impl Engine {
         self.state.apply(&record, turn.storage.live());
     }
 
-    fn note_unrouted(&mut self, id: AddressId, turn: &mut Turn<'_>) {
+    fn note_unrouted(&mut self, id: AddressId, is_odd: bool, turn: &mut Turn<'_>) {
         let Some(address) = self.state.addresses.get_mut(id) else {
             return;
         };
         address.unrouted += 1;
-        if address.unrouted == 1 {
+        if address.unrouted == 1 && is_odd {
             turn.notices.push(Notice::Unrouted {
                 address: address.record.name.clone(),
             });

@@ -167,6 +167,12 @@ impl Engine {
                 .pages
                 .put(place, address, &routed.message, &routes, false);
         }
+        let client = from.and_then(|from| Some((from, self.clients.get(&from)?)));
+        if let Some((from, _)) = client.filter(|(_, client)| client.no_local)
+            && let Some(page) = self.state.pages.get_mut(place.page)
+        {
+            page.origins.set(place.index, from);
+        }
         let visible = self.gate.is_open(position);
         self.arrive_in_page(place, visible, turn);
         if !visible {
