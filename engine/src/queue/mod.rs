@@ -234,24 +234,6 @@ impl Queue {
             && self.filter.as_ref().is_none_or(|f| f.matches(message))
     }
 
-    /// Whether it does not want what the message's publisher says.
-    pub fn is_excluded(&self, message: &Message) -> bool {
-        self.excludes.as_ref().is_some_and(|client_id| {
-            let published = message.published.as_ref();
-            published.is_some_and(|published| published.client_id == *client_id)
-        })
-    }
-
-    /// Whether it is a subscription of several clients, in which MQTT keeps what one of them may have from the others.
-    pub fn is_shared_subscription(&self) -> bool {
-        self.is_shared() && self.routing() == RoutingType::Multicast
-    }
-
-    /// Whether several consumers may read it.
-    pub fn is_shared(&self) -> bool {
-        self.options.max_consumers != Some(1)
-    }
-
     /// Whether a durable message on it stands in the log.
     pub fn logs(&self, message: &Message) -> bool {
         self.durable && message.durable
@@ -285,15 +267,6 @@ impl Queue {
     /// Every message on it, in no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (MessageId, &Entry)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
-    }
-
-    /// Deliveries that are remembered for its consumers, those in between that are settled included.
-    pub fn unsettled_slots(&self) -> usize {
-        let slots = self
-            .consumers
-            .values()
-            .map(|consumer| consumer.unsettled.slots());
-        slots.sum()
     }
 
     /// Every message on it, oldest first. For scans and tests, not for the turn: it sorts.
