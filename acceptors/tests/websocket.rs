@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hind_acceptors::options::AcceptorOptions;
+use hind_acceptors::options::{AcceptorOptions, Protocol};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 use toy::{Client, Seen, address, options, start};
@@ -87,6 +87,26 @@ fn text_goes_out_where_the_acceptor_says_so() {
         socket.read().expect("answers"),
         Message::text("hello ann\n")
     );
+}
+
+#[test]
+fn mqtt_6_0_0_1_mqtt_is_spoken_in_binary_frames_only() {
+    let as_mqtt = |acceptor: &mut AcceptorOptions| {
+        acceptor.web_socket_text = true;
+        acceptor.protocols[0].protocol = Protocol::Mqtt;
+    };
+    let (_, broker) = broker(as_mqtt);
+    for offered in ["mqtt", "mqttv3.1"] {
+        let (mut socket, chosen) = open(address(&broker), offered).expect("opens");
+        assert_eq!(chosen.as_deref(), Some(offered));
+        let hello = Message::binary(&b"login ann\n"[..]);
+        socket.send(hello).expect("sends");
+        let answer = socket.read().expect("answers");
+        assert_eq!(answer, Message::binary(&b"hello ann\n"[..]));
+        socket.send(Message::text("now x\n")).expect("sends");
+        let closed = matches!(socket.read(), Ok(Message::Close(_)) | Err(_));
+        assert!(closed, "a text frame closes");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import sys
+import time
 
 from broker import limit_time
 from mosquitto import mqtt_arguments, mqtt_broker
@@ -164,6 +165,36 @@ def refused_is_over(broker):
         one.assert_silent(0.3)
 
 
+@scenario("[MQTT-4.3.3-9] after a PUBREC that refuses, the packet id is a new message", ours=True)
+def refused_then_new(broker):
+    with raw(broker, "denied") as one, Mqtt(broker.port("mqtt"), "denied-r") as reader:
+        reader.subscribe("denied", 2)
+        one.publish("$sys/mqtt/sessions", "x", 2, identifier=3)
+        assert one.expect(PUBREC).reason >= 0x80
+        one.publish("denied", "new", 2, identifier=3)
+        assert one.expect(PUBREC).reason < 0x80
+        one.answer(PUBREL, 3)
+        assert one.expect(PUBCOMP).reason == 0
+        assert reader.payloads(1) == ["new"]
+
+
+@scenario("[MQTT-4.3.3-7] [MQTT-4.3.3-13] a message that was sent does not expire, and its exchange is completed")
+def expiry_under_way(broker):
+    kept(broker, "late", clean=True).close()
+    with kept(broker, "late") as one, Mqtt(broker.port("mqtt"), "late-w") as writer:
+        one.subscribe("late", 2)
+        writer.publish("late", "x", 2, MessageExpiryInterval=1)
+        came = one.expect(PUBLISH)
+    time.sleep(2)  # the thing under test is time itself
+    with kept(broker, "late") as one:
+        again = one.expect(PUBLISH)
+        assert again.id == came.id and again.dup and again.payload == b"x"
+        one.answer(PUBREC, again.id)
+        assert one.expect(PUBREL).id == again.id
+        one.answer(PUBCOMP, again.id)
+        one.assert_silent(0.1)
+
+
 @scenario("[MQTT-4.8.2-6] what one member of a shared subscription refuses goes to no other", ours=True)
 def refused_by_a_member(broker):
     with raw(broker, "member") as one, Mqtt(broker.port("mqtt"), "member-w") as writer:
@@ -198,6 +229,18 @@ def shared_exactly(broker):
         other.assert_silent(0.1)
 
 
+@scenario("[MQTT-4.8.2-5] QoS 2 under way to a member whose session ends goes to no other", ours=True)
+def shared_session_ends(broker):
+    with raw(broker, "leaver") as one, Mqtt(broker.port("mqtt"), "leaver-w") as writer:
+        subscribe_all(one, [("$share/leavers/shared-leaver", 2)])
+        writer.publish("shared-leaver", "x", 2)
+        one.expect(PUBLISH)
+        with Mqtt(broker.port("mqtt"), "leaver-2") as other:
+            other.subscribe("$share/leavers/shared-leaver", 2)
+            one.close()
+            other.assert_silent()
+
+
 @scenario("[MQTT-3.1.2-29] who asks for no problem information gets reason strings and user properties on CONNACK and DISCONNECT only", ours=True)
 def problem_information(broker):
     with raw(broker, "no-problem", **{f"p{PROBLEM_INFORMATION}": 0}) as one:
@@ -230,15 +273,15 @@ def small_packets(broker):
         assert came is None or (came.kind == DISCONNECT and len(came.body) <= 18)
 
 
-@scenario("[MQTT-3.1.4-6] [MQTT-3.2.2-7] after a refused CONNECT the connection is closed and nothing more is processed", ours=True)
+@scenario("[MQTT-3.1.4-6] [MQTT-3.2.2-7] after a refused CONNECT the connection is closed and nothing more is processed")
 def refused_connect(broker):
     with Mqtt(broker.port("mqtt"), "refused-r") as reader:
         reader.subscribe("refused-connect", 1)
         with RawMqtt(broker.port("mqtt"), 4) as one:
-            connect = packet(CONNECT, text("MQTT") + b"\x04\xc2\0\x3c" + text("refused-c") + text("a") + text("wrong"))
-            one.send(connect + packet(PUBLISH, text("refused-connect") + b"x"))
+            nameless = packet(CONNECT, text("MQTT") + b"\x04\0\0\x3c" + text(""))
+            one.send(nameless + packet(PUBLISH, text("refused-connect") + b"x"))
             came = one.expect(CONNACK)
-            assert came.reason in (4, 5) and not came.present
+            assert came.reason == 2 and not came.present
             assert one.closed() is True
         reader.assert_silent()
 
@@ -248,7 +291,8 @@ def pipelined_connect(broker):
     with RawMqtt(broker.port("mqtt"), 4) as one:
         connect = packet(CONNECT, text("MQTT") + b"\x04\xc2\0\x3c" + text("pipelined") + text("a") + text("a"))
         one.send(connect + packet(SUBSCRIBE, b"\0\1" + text("pipelined") + b"\0", 2) + packet(PUBLISH, text("pipelined") + b"x") + packet(PINGREQ))
-        assert [one.packet().kind for _ in range(4)] in ([CONNACK, SUBACK, PUBLISH, PINGRESP], [CONNACK, SUBACK, PINGRESP, PUBLISH])
+        one.expect(CONNACK)
+        assert {one.packet().kind for _ in range(3)} == {SUBACK, PUBLISH, PINGRESP}
 
 
 @scenario("[MQTT-3.3.1-8] a message without RETAIN leaves the retained one alone; [MQTT-3.3.1-7] an empty one is not kept")

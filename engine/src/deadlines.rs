@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! When the engine has to do something of itself, and doing it: scheduled messages, expiry, open transactions, reads that
+//! When the engine has to do something of itself, and doing it: scheduled messages, expiry, open transactions, client sessions, reads that
 //! are tried again, unused addresses.
 
 use std::time::Duration;

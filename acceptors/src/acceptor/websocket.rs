@@ -29,6 +29,8 @@ use crate::options::{AcceptorOptions, Protocol};
 pub struct WebSocket {
     stream: WebSocketStream<TcpStream>,
     text: bool,
+    /// Nothing else may come in: what MQTT asks for [MQTT-6.0.0-1].
+    binary_only: bool,
     flushing: bool,
     closing: bool,
 }
@@ -114,7 +116,8 @@ pub async fn accept(
     let stream = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
     let socket = WebSocket {
         stream,
-        text: options.web_socket_text,
+        text: options.web_socket_text && protocol != Protocol::Mqtt,
+        binary_only: protocol == Protocol::Mqtt,
         flushing: false,
         closing: false,
     };
@@ -195,6 +198,10 @@ impl WebSocket {
             };
             let payload: Bytes = match message {
                 Message::Binary(payload) => payload,
+                Message::Text(_) if self.binary_only => {
+                    let what = "a text frame where only binary ones may come [MQTT-6.0.0-1]";
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
+                }
                 Message::Text(text) => text.into(),
                 Message::Close(_) => return Poll::Ready(Ok(0)),
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,

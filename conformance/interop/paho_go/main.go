@@ -295,7 +295,7 @@ func wills() {
 		connect.WillProperties = &paho.WillProperties{WillDelayInterval: pointer(uint32(1)), User: paho.UserProperties{{Key: "a", Value: "b"}}}
 		connect.Properties.SessionExpiryInterval = pointer(uint32(60))
 	}
-	open("go-mortal", mortal).close()
+	open("go-polite", mortal).close()
 	c := open("go-mortal", mortal)
 	c.drop()
 	began := time.Now()

@@ -46,9 +46,10 @@ impl Producer {
     fn connect(port: u16) -> Result<Self, Box<dyn Error>> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
-        let mut frame = b"SEND\ndestination:one-at-a-time\ndestination-type:ANYCAST\npersistent:true\n\
+        let mut frame =
+            b"SEND\ndestination:one-at-a-time\ndestination-type:ANYCAST\npersistent:true\n\
             content-length:1024\nreceipt:r\n\n"
-            .to_vec();
+                .to_vec();
         frame.extend_from_slice(&[b'x'; 1024]);
         frame.push(0);
         let mut producer = Self {

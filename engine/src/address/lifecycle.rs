@@ -16,8 +16,9 @@ use crate::settings::QueueDeployment;
 use crate::state::State;
 use crate::storage::record::{AddressRecord, QueueRecord, Record};
 
-/// The longest address or queue name, in bytes: what fits the length field of every protocol served.
-const NAME_MAX: usize = 32_767;
+/// The longest address or queue name, in bytes: what an MQTT topic of full length comes to with every character escaped,
+/// behind a client id of full length.
+const NAME_MAX: usize = 65_535 + 1 + 2 * 65_535;
 
 /// A queue to be made.
 #[derive(Debug)]
@@ -472,7 +473,7 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     let why = if name.is_empty() {
         "it is empty"
     } else if name.len() > NAME_MAX {
-        "it is longer than 32,767 bytes"
+        "it is longer than 196,606 bytes"
     } else if name.chars().any(char::is_control) {
         "it contains a control character"
     } else {

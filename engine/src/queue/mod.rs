@@ -5,6 +5,7 @@ mod ahead;
 pub mod consumer;
 pub mod dispatch;
 mod give;
+mod hand_over;
 mod intake;
 mod invariants;
 pub mod options;

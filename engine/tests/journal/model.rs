@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hind_engine::id::{AddressId, MessageId, QueueId};
+use hind_engine::id::{AddressId, ClientSessionId, MessageId, QueueId, SubscriptionId};
 use hind_engine::message::Message;
 use hind_engine::storage::Liveness;
 use hind_engine::storage::record::{
-    AddressRecord, DuplicateIdRecord, Key, MessageRecord, QueueRecord, Record, Route,
+    AddressRecord, ClientSessionRecord, DuplicateIdRecord, Key, MessageRecord, QueueRecord, Record,
+    Route, SubscriptionRecord,
 };
 
 /// Entries that the duplicate-id cache keeps.
@@ -24,6 +25,9 @@ pub struct Model {
     pub addresses: BTreeMap<AddressId, AddressRecord>,
     pub queues: BTreeMap<QueueId, QueueRecord>,
     pub duplicate_ids: BTreeMap<u64, DuplicateIdRecord>,
+    pub retained: BTreeMap<Arc<str>, MessageRecord>,
+    pub sessions: BTreeMap<ClientSessionId, ClientSessionRecord>,
+    pub subscriptions: BTreeMap<SubscriptionId, SubscriptionRecord>,
     pub id_counter: u64,
     pub epoch: u64,
 }
@@ -68,7 +72,87 @@ impl Model {
             | Record::PageMark { .. }
             | Record::PagePurged { .. } => panic!("this model has no pages"),
             Record::Synced(_) => panic!("a mark is nobody's record"),
-            _ => panic!("this model has no client sessions and retains nothing"),
+            Record::Retained(record) => self.retain(live, record),
+            Record::RetainedRemoved(id) => {
+                self.retained.retain(|_, record| record.message.id != *id);
+                live.dead(Key::Retained(*id));
+            }
+            Record::ClientSession(record) => {
+                self.sessions.insert(record.id, record.clone());
+            }
+            Record::ClientSessionRemoved(id) => {
+                self.sessions.remove(id);
+                live.dead(Key::ClientSession(*id));
+                let of = |record: &SubscriptionRecord| record.session == *id;
+                let ended = self.subscriptions.values().filter(|record| of(record));
+                let ended: Vec<_> = ended.map(|record| record.id).collect();
+                for id in ended {
+                    self.subscriptions.remove(&id);
+                    live.dead(Key::Subscription(id));
+                }
+            }
+            Record::Subscription(record) => {
+                self.subscriptions.insert(record.id, record.clone());
+            }
+            Record::SubscriptionRemoved(id) => {
+                self.subscriptions.remove(id);
+                live.dead(Key::Subscription(*id));
+            }
+            Record::ClientSessionLeft { .. }
+            | Record::PacketSent { .. }
+            | Record::PacketAcknowledged { .. }
+            | Record::PacketCompleted { .. }
+            | Record::PacketTaken { .. }
+            | Record::PacketReleased { .. } => self.apply_packet(live, record),
+        }
+    }
+
+    fn retain(&mut self, live: &mut Liveness, record: &MessageRecord) {
+        let address = record.message.address.clone();
+        let before = self.retained.insert(address, record.clone());
+        let before = before.map(|before| before.message.id);
+        if let Some(before) = before.filter(|before| *before != record.message.id) {
+            live.dead(Key::Retained(before));
+        }
+    }
+
+    fn apply_packet(&mut self, live: &mut Liveness, record: &Record) {
+        if let Record::PacketAcknowledged { flight, .. } = record {
+            self.acknowledge(live, flight.queue, flight.message);
+        }
+        let (Record::ClientSessionLeft { session, .. }
+        | Record::PacketSent { session, .. }
+        | Record::PacketAcknowledged { session, .. }
+        | Record::PacketCompleted { session, .. }
+        | Record::PacketTaken { session, .. }
+        | Record::PacketReleased { session, .. }) = record
+        else {
+            panic!("no packet: {record:?}");
+        };
+        let Some(of) = self.sessions.get_mut(session) else {
+            return;
+        };
+        match record {
+            Record::ClientSessionLeft { at, expiry, .. } => {
+                of.left = *at;
+                of.expiry = *expiry;
+            }
+            Record::PacketSent { packet, flight, .. } => add(&mut of.sent, (*packet, *flight)),
+            Record::PacketAcknowledged {
+                packet, received, ..
+            } => {
+                of.sent.retain(|(other, _)| other != packet);
+                if *received {
+                    add(&mut of.received, *packet);
+                }
+            }
+            Record::PacketCompleted { packet, .. } => {
+                of.sent.retain(|(other, _)| other != packet);
+                of.received.retain(|other| other != packet);
+            }
+            Record::PacketTaken { packet, .. } => add(&mut of.inbound, *packet),
+            Record::PacketReleased { packet, .. } => of.inbound.retain(|other| other != packet),
+            _ => {}
         }
     }
 
@@ -139,9 +223,13 @@ impl Model {
             Key::Queue(id) => Record::Queue(self.queues[&id].clone()),
             Key::Page(_) | Key::OpenPage(_) => panic!("this model has no pages"),
             Key::IdCounter => Record::IdCounter(self.id_counter),
-            Key::Retained(_) | Key::ClientSession(_) | Key::Subscription(_) => {
-                panic!("this model has none of these")
+            Key::Retained(id) => {
+                let mut retained = self.retained.values();
+                let record = retained.find(|record| record.message.id == id);
+                Record::Retained(record.expect("live").clone())
             }
+            Key::ClientSession(id) => Record::ClientSession(self.sessions[&id].clone()),
+            Key::Subscription(id) => Record::Subscription(self.subscriptions[&id].clone()),
         }
     }
 
@@ -156,6 +244,20 @@ impl Model {
             .chain(self.addresses.keys().copied().map(Key::Address))
             .chain(self.queues.keys().copied().map(Key::Queue))
             .chain(counter)
+            .chain(
+                self.retained
+                    .values()
+                    .map(|one| Key::Retained(one.message.id)),
+            )
+            .chain(self.sessions.keys().copied().map(Key::ClientSession))
+            .chain(self.subscriptions.keys().copied().map(Key::Subscription))
             .collect()
+    }
+}
+
+/// Adds what is not there yet.
+fn add<T: PartialEq>(list: &mut Vec<T>, one: T) {
+    if !list.contains(&one) {
+        list.push(one);
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hind_engine::address::routing_type::RoutingType;
-use hind_engine::id::{AddressId, MessageId, QueueId};
-use hind_engine::message::{Kind, Message};
+use hind_engine::client_session::{ClientSubscription, SessionExpiry};
+use hind_engine::id::{AddressId, ClientSessionId, MessageId, PacketId, QueueId, SubscriptionId};
+use hind_engine::message::{Kind, Message, Qos};
 use hind_engine::storage::record::{
-    AddressRecord, DuplicateIdRecord, MessageRecord, QueueRecord, Record, Route,
+    AddressRecord, ClientSessionRecord, DuplicateIdRecord, Flight, MessageRecord, QueueRecord,
+    Record, Route, SubscriptionRecord,
 };
 use hind_engine::storage::request::Batch;
 use hind_engine::storage::{Damage, Position, Storage};
@@ -244,7 +246,7 @@ impl Session {
 
     fn random_record(&mut self) -> Record {
         // Queues and addresses first; then the more messages there are, the more are acknowledged.
-        let record = match self.random.below(40) {
+        let record = match self.random.below(56) {
             0 => Some(self.random_address()),
             1 => self
                 .model
@@ -277,6 +279,7 @@ impl Session {
                     message,
                     at: 5,
                 }),
+            40..=55 => self.random_session_record(),
             12..=24 => self
                 .pick_message()
                 .map(|(message, queue)| Record::Acknowledge { queue, message }),
@@ -290,6 +293,120 @@ impl Session {
             }
             false => self.random_message(),
         })
+    }
+
+    /// Something about client sessions or retained messages.
+    fn random_session_record(&mut self) -> Option<Record> {
+        let n = self.model.sessions.len();
+        let at = self.random.below(n.max(1));
+        let session = self.model.sessions.values().nth(at).cloned();
+        let Some(session) = session.filter(|_| !self.random.one_in(12)) else {
+            let id = ClientSessionId(self.id());
+            return Some(Record::ClientSession(ClientSessionRecord {
+                id,
+                client_id: format!("client {id}").into(),
+                expiry: SessionExpiry::NEVER,
+                left: 0,
+                will: None,
+                sent: vec![],
+                received: vec![],
+                inbound: vec![],
+            }));
+        };
+        let id = session.id;
+        match self.random.below(12) {
+            0 if n > 4 => Some(Record::ClientSessionRemoved(id)),
+            0 | 1 => Some(Record::ClientSessionLeft {
+                session: id,
+                at: self.id(),
+                expiry: SessionExpiry(60),
+                will: false,
+            }),
+            2 => Some(self.random_subscription(id)),
+            3 => {
+                let mut subscriptions = self.model.subscriptions.keys();
+                subscriptions
+                    .next()
+                    .copied()
+                    .map(Record::SubscriptionRemoved)
+            }
+            4 => Some(self.random_retained()),
+            5 => {
+                let retained = self.model.retained.values().next();
+                retained.map(|record| Record::RetainedRemoved(record.message.id))
+            }
+            _ => self.random_packet(&session),
+        }
+    }
+
+    fn random_subscription(&mut self, session: ClientSessionId) -> Record {
+        let id = SubscriptionId(self.id());
+        Record::Subscription(SubscriptionRecord {
+            id,
+            session,
+            queue: format!("queue of {id}").into(),
+            shared: false,
+            subscription: ClientSubscription {
+                filter: format!("filter {id}").into(),
+                qos: Qos::AtLeastOnce,
+                no_local: false,
+                retain_as_published: false,
+                retain_handling: 0,
+                identifier: None,
+            },
+        })
+    }
+
+    fn random_retained(&mut self) -> Record {
+        let id = self.id();
+        let Record::Message(mut record) = message_on(id, self.random.below(300), &[]) else {
+            unreachable!("a message record");
+        };
+        let mut message = Message::clone(&record.message);
+        message.address = format!("address {}", self.random.below(5)).into();
+        record.message = Arc::new(message);
+        Record::Retained(record)
+    }
+
+    /// What comes next for some packet of the session: none is sent twice, acknowledged before it is sent, and so on.
+    fn random_packet(&mut self, of: &ClientSessionRecord) -> Option<Record> {
+        let session = of.id;
+        let packet = PacketId(1 + self.random.below(5_000) as u16);
+        match self.random.below(5) {
+            0 if of.inbound.is_empty() => Some(Record::PacketTaken { session, packet }),
+            0 => Some(Record::PacketReleased {
+                session,
+                packet: of.inbound[0],
+            }),
+            1 if !of.received.is_empty() => Some(Record::PacketCompleted {
+                session,
+                packet: of.received[0],
+            }),
+            1 | 2 if !of.sent.is_empty() => {
+                let (packet, flight) = of.sent[0];
+                Some(Record::PacketAcknowledged {
+                    session,
+                    packet,
+                    flight,
+                    received: self.random.one_in(2),
+                })
+            }
+            _ => {
+                let (message, queue) = self.pick_message()?;
+                let in_use = of.received.contains(&packet)
+                    || of.sent.iter().any(|(other, _)| *other == packet);
+                let flight = Flight {
+                    queue,
+                    message,
+                    qos: Qos::ExactlyOnce,
+                };
+                (!in_use).then_some(Record::PacketSent {
+                    session,
+                    packet,
+                    flight,
+                })
+            }
+        }
     }
 
     fn random_address(&mut self) -> Record {

@@ -15,7 +15,7 @@ mod large_messages;
 mod limits;
 mod load;
 mod page_faults;
-mod paging;
+pub(crate) mod paging;
 mod retained;
 mod transactions;
 mod undelivered;

@@ -515,6 +515,36 @@ fn messages_that_are_not_durable_page_too_and_end_with_the_broker() {
 }
 
 #[test]
+fn where_memory_is_short_pages_that_are_not_full_are_put_on_the_disk_and_nothing_is_lost() {
+    let mut settings = hind_ha::Settings::default();
+    settings.engine.global_max_bytes = Some(80_000);
+    let large_pages = AddressSettingsOverrides {
+        page_size_bytes: Some(1 << 20),
+        ..small()
+    };
+    let _ = settings.engine.address_settings.insert("#", large_pages);
+    let mut broker = Broker::start(settings);
+    broker.connect(1, "a");
+    let queues = ["q1", "q2", "q3", "q4"];
+    for number in 0..120 {
+        for queue in queues {
+            let sent = message(queue, &format!("m{number}"));
+            let sent = with_property(sent, "more", Value::Text(&"-".repeat(300)));
+            broker.send(1, sent, routing(queue));
+        }
+    }
+    broker.told(1);
+    let largest = broker.pages.values().map(Vec::len).max();
+    assert!(broker.pages.len() > 8, "{} pages", broker.pages.len());
+    assert!(largest.is_some_and(|bytes| bytes < 20_000), "{largest:?}");
+    for (consumer, queue) in (1..).zip(queues) {
+        broker.consume(1, consumer, queue, routing(queue));
+        assert_eq!(broker.drain(1, consumer), bodies(0..120), "{queue}");
+    }
+    assert_eq!(broker.pages_left(), 0);
+}
+
+#[test]
 fn what_a_client_sent_itself_is_kept_from_its_no_local_consumer_also_behind_a_page() {
     for (room, credit) in [(4, 100), (100, 100), (4, 1)] {
         let settings = AddressSettingsOverrides {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use hind_engine::command::{ClientSessionCommand, Command, SessionCommand};
-use hind_engine::event::{Attached, Event, Refusal};
-use hind_engine::id::{ConnectionId, Ticket};
+use hind_engine::event::{Attached, Delivery, Event, Refusal};
+use hind_engine::id::{ConnectionId, DownloadId, Ticket};
 use hind_engine::protocol::{self, Close, Login, Outbound, PeerViolation};
 use hind_engine::security::user::Identity;
 use hind_engine::time::{Instant, Now};
@@ -16,6 +16,7 @@ use crate::authentication::Step;
 use crate::codec::{
     self, Answer, Auth, Connect, Disconnect, Frame, Kind, Limits, Packet, Reason, Version,
 };
+use crate::download::Download;
 use crate::fault::Fault;
 use crate::handshake::{Hello, NotWelcome};
 use crate::keep_alive::KeepAlive;
@@ -37,6 +38,8 @@ const FIRST: Ticket = Ticket(0);
 /// While the broker blocks producers, everything is read and done up to the first PUBLISH: a client that only consumes can
 /// go on acknowledging, which is what frees the disk. From there on the connection is paused.
 ///
+/// While a large PUBLISH goes out window by window, everything else that is to be said waits until it has ended.
+///
 /// *Limits*: one packet of the client, as announced; answers owed to it; what is under way to it, by its receive maximum
 /// and by the window of each subscription. Subscriptions are bounded by the engine.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub struct Connection {
     blocked: bool,
     /// A PUBLISH waits for that to end.
     stalled: bool,
+    /// The PUBLISH whose payload comes from a file.
+    download: Option<Box<Download>>,
     /// What was left in the input: more than that is something heard.
     unread: usize,
 }
@@ -82,6 +87,7 @@ impl Connection {
             keep_alive: None,
             blocked: false,
             stalled: false,
+            download: None,
             unread: 0,
         }
     }
@@ -172,6 +178,7 @@ impl Connection {
             session.leave(disconnect, out)?;
         }
         self.state = State::Closed;
+        self.download = None;
         out.close = Some(Close::Orderly);
         Ok(())
     }
@@ -186,11 +193,7 @@ impl Connection {
                 }
             }
             Event::Refused(ticket, refusal) => self.refused(ticket, &refusal, out),
-            Event::Deliver(delivery) => {
-                if let State::Connected(session) = &mut self.state {
-                    session.deliver(now, &delivery, out);
-                }
-            }
+            Event::Deliver(delivery) => self.deliver(now, delivery, out),
             Event::Blocked(_) => self.blocked = true,
             Event::Unblocked => {
                 self.blocked = false;
@@ -211,7 +214,10 @@ impl Connection {
                 let what = "the broker is stopping";
                 self.fail(&Fault::refused(Reason::ServerShuttingDown, what), out);
             }
-            Event::Uploaded(..) | Event::Window(..) | Event::DownloadFailed(_) => {}
+            Event::Window(download, window) => self.window(now, download, &window, out),
+            Event::DownloadFailed(download) => self.download_failed(now, download, out),
+            // No body is sent in pieces.
+            Event::Uploaded(..) => {}
         }
     }
 
@@ -229,11 +235,14 @@ impl Connection {
         }
     }
 
-    /// Says why in the words of the version, and closes.
+    /// Says why in the words of the version, and closes. In the middle of a packet it closes without a word, which would be
+    /// taken for a part of it.
     fn fail(&mut self, fault: &Fault, out: &mut Outbound) {
         let text = fault.clause.is_none().then_some(&*fault.detail);
+        let is_speaking = self.is_speaking();
         match (mem::replace(&mut self.state, State::Closed), fault.reason) {
             (State::Closed, _) => return,
+            _ if is_speaking => {}
             (
                 State::AwaitingAuth(hello)
                 | State::AwaitingLogin(hello)
@@ -249,7 +258,121 @@ impl Connection {
             _ => {}
         }
         self.stalled = false;
+        self.download = None;
         out.close = Some(fault.close());
+    }
+}
+
+/// Large messages on their way out.
+impl Connection {
+    /// A packet has begun to go out and has not ended.
+    fn is_speaking(&self) -> bool {
+        self.download
+            .as_ref()
+            .is_some_and(|download| download.has_begun())
+    }
+
+    fn deliver(&mut self, now: Now, delivery: Delivery, out: &mut Outbound) {
+        let State::Connected(session) = &mut self.state else {
+            return;
+        };
+        match delivery.message.body.large() {
+            None => session.deliver(now, &delivery, out),
+            Some(body) => {
+                let id = session.download_id();
+                let download = Download::begin(id, delivery, body, &mut out.commands);
+                self.download = Some(Box::new(download));
+            }
+        }
+    }
+
+    /// What the engine says of messages waits until the one that is on its way has gone.
+    fn wait(&mut self, event: Event) -> Option<Event> {
+        let of_messages = matches!(event, Event::Deliver(_) | Event::Detached(..));
+        match &mut self.download {
+            Some(download) if of_messages => {
+                download.waiting.push_back(event);
+                None
+            }
+            _ => Some(event),
+        }
+    }
+
+    fn window(&mut self, now: Now, id: DownloadId, window: &Bytes, out: &mut Outbound) {
+        let Some(download) = self.download.as_mut().filter(|download| download.is(id)) else {
+            return;
+        };
+        let State::Connected(session) = &mut self.state else {
+            return;
+        };
+        if download.pass(window, &mut out.commands)
+            && !session.write_head(now, &download.delivery, out)
+        {
+            out.commands.push(download.close());
+            session.delivered(&download.delivery, false, out);
+            self.next_message(now, out);
+            return;
+        }
+        out.bytes.payload(window);
+        if download.is_over() {
+            session.delivered(&download.delivery, true, out);
+            self.next_message(now, out);
+        }
+    }
+
+    fn download_failed(&mut self, now: Now, id: DownloadId, out: &mut Outbound) {
+        let Some(download) = self.download.as_ref().filter(|download| download.is(id)) else {
+            return;
+        };
+        if download.has_begun() {
+            let what = "the rest of a message could not be read";
+            let fault = Fault::refused(Reason::ImplementationSpecificError, what);
+            self.fail(&fault, out);
+            return;
+        }
+        if let State::Connected(session) = &mut self.state {
+            session.delivered(&download.delivery, false, out);
+        }
+        self.next_message(now, out);
+    }
+
+    /// The message that was on its way has gone: what waited for that.
+    fn next_message(&mut self, now: Now, out: &mut Outbound) {
+        let Some(mut before) = self.download.take() else {
+            return;
+        };
+        while let Some(segment) = before.aside.pop() {
+            out.bytes.payload(&segment);
+        }
+        while let Some(event) = before.waiting.pop_front() {
+            self.deal_with(now, event, out);
+            if let Some(download) = &mut self.download {
+                download.waiting = before.waiting;
+                return;
+            }
+        }
+    }
+
+    /// Carries something out that may speak while a packet is going out: what it says is put aside.
+    fn aside<R>(
+        &mut self,
+        out: &mut Outbound,
+        act: impl FnOnce(&mut Self, &mut Outbound) -> R,
+    ) -> R {
+        let Some(download) = self
+            .download
+            .as_mut()
+            .filter(|download| download.has_begun())
+        else {
+            return act(self, out);
+        };
+        let before = mem::replace(&mut out.bytes, mem::take(&mut download.aside));
+        let result = act(self, out);
+        let said = mem::replace(&mut out.bytes, before);
+        if let Some(download) = &mut self.download {
+            download.aside = said;
+        }
+        result
     }
 }
 
@@ -486,7 +609,7 @@ impl protocol::Connection for Connection {
         {
             keep_alive.heard(now);
         }
-        let result = self.read(now, input, out);
+        let result = self.aside(out, |it, out| it.read(now, input, out));
         if let Err(fault) = &result {
             self.fail(fault, out);
         }
@@ -502,7 +625,13 @@ impl protocol::Connection for Connection {
 
     fn event(&mut self, now: Now, event: Event, out: &mut Outbound) {
         let paused = self.paused();
-        self.deal_with(now, event, out);
+        if let Some(event) = self.wait(event) {
+            if matches!(event, Event::Window(..) | Event::DownloadFailed(_)) {
+                self.deal_with(now, event, out);
+            } else {
+                self.aside(out, |it, out| it.deal_with(now, event, out));
+            }
+        }
         // Nobody listened while the socket was not read.
         if paused
             && !self.paused()

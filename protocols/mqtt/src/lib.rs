@@ -9,7 +9,7 @@
 //!                                           publish ─▶ exchange (QoS 1, 2)   alias   convert ─▶ Send
 //!                                           subscribe ─▶ subscription ─▶ Consumer    topic ↔ address
 //!                                           answers: tickets out, PUBACK … SUBACK back, in order
-//! events ─▶ connection ─▶ delivery ─▶ codec::PublishHead ─▶ bytes
+//! events ─▶ connection ─▶ delivery ─▶ codec::PublishHead ─▶ bytes      large payloads: windows ─▶ download ─▶ bytes
 //! ```
 //!
 //! Reading order: [`Connection`], then the nouns. The specifications are those of OASIS (3.1.1, 5.0) and of IBM and
@@ -27,6 +27,7 @@ pub mod codec;
 mod connection;
 mod convert;
 mod delivery;
+mod download;
 mod exchange;
 mod fault;
 mod handshake;

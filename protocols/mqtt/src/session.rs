@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hind_engine::client_session::SessionExpiry;
 use hind_engine::command::{ClientSessionCommand, Command, ConsumerCommand, SessionCommand};
 use hind_engine::event::{Attached, Delivery, Refusal};
-use hind_engine::id::{ConsumerId, PacketId, SessionId, Ticket};
+use hind_engine::id::{ConsumerId, DownloadId, PacketId, SessionId, Ticket};
 use hind_engine::protocol::Outbound as Out;
 use hind_engine::time::Now;
 
@@ -43,6 +43,7 @@ pub(crate) struct Session {
     pub(crate) last_topic: LastTopic,
     pub(crate) client_aliases: Option<Box<ClientAliases>>,
     server_aliases: Option<Box<ServerAliases>>,
+    downloads: u64,
 }
 
 impl Session {
@@ -62,6 +63,7 @@ impl Session {
             last_topic: LastTopic::default(),
             client_aliases: None,
             server_aliases: (aliases > 0).then(|| Box::new(ServerAliases::new(aliases))),
+            downloads: 0,
         };
         session.resume(attached, out);
         session
@@ -182,8 +184,18 @@ impl Session {
 
     /// A message for one of the subscriptions.
     pub fn deliver(&mut self, now: Now, delivery: &Delivery, out: &mut Out) {
+        let written = self.write_head(now, delivery, out);
+        if written && let Some(body) = delivery.message.body.inline() {
+            out.bytes.payload(body);
+        }
+        self.delivered(delivery, written, out);
+    }
+
+    /// Appends the PUBLISH of a delivery up to its payload. `false`, and nothing: its subscription is gone, or the packet
+    /// is larger than the client takes.
+    pub fn write_head(&mut self, now: Now, delivery: &Delivery, out: &mut Out) -> bool {
         let Some(subscription) = self.subscriptions.of(delivery.consumer) else {
-            return;
+            return false;
         };
         let reader = Reader {
             version: self.version,
@@ -191,31 +203,39 @@ impl Session {
             aliases: self.server_aliases.as_deref_mut(),
             options: &self.options,
         };
-        let message = &delivery.message;
-        let written =
-            delivery::write_head(delivery, &subscription.wish, reader, now, &mut out.bytes);
-        if written && let Some(body) = message.body.inline() {
-            out.bytes.payload(body);
-        }
-        if let Some(credit) = subscription.written(message.whole_size()) {
+        delivery::write_head(delivery, &subscription.wish, reader, now, &mut out.bytes)
+    }
+
+    /// All of a message has gone out; or it was not written, which counts as if it had been sent and acknowledged
+    /// [MQTT-3.1.2-25].
+    pub fn delivered(&mut self, delivery: &Delivery, written: bool, out: &mut Out) {
+        let consumer = delivery.consumer;
+        if let Some(subscription) = self.subscriptions.of(consumer)
+            && let Some(credit) = subscription.written(delivery.message.whole_size())
+        {
             let credit = ConsumerCommand::Credit(credit);
+            out.commands.push(Command::Consumer(consumer, credit));
+        }
+        let Some(packet) = delivery.packet else {
+            return;
+        };
+        if written {
+            let awaiting = match wire_qos(packet.qos) {
+                Qos::ExactlyOnce => Awaiting::Received,
+                _ => Awaiting::Acknowledge,
+            };
+            self.outbound.sent(packet.id.0, awaiting);
+        } else {
+            let acknowledge = ClientSessionCommand::Acknowledge(packet.id, None);
             out.commands
-                .push(Command::Consumer(delivery.consumer, credit));
+                .push(Command::ClientSession(SESSION, acknowledge));
         }
-        if let Some(packet) = delivery.packet {
-            if written {
-                let awaiting = match wire_qos(packet.qos) {
-                    Qos::ExactlyOnce => Awaiting::Received,
-                    _ => Awaiting::Acknowledge,
-                };
-                self.outbound.sent(packet.id.0, awaiting);
-            } else {
-                // Too large for the client: as if it had been sent and acknowledged [MQTT-3.1.2-25].
-                let acknowledge = ClientSessionCommand::Acknowledge(packet.id, None);
-                out.commands
-                    .push(Command::ClientSession(SESSION, acknowledge));
-            }
-        }
+    }
+
+    /// A number for a download.
+    pub fn download_id(&mut self) -> DownloadId {
+        self.downloads += 1;
+        DownloadId(self.downloads)
     }
 
     /// A consumer is gone: its queue was deleted. The client has to subscribe again, which it cannot be told otherwise.

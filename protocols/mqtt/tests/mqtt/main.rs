@@ -6,6 +6,7 @@ mod connecting;
 mod delivering;
 mod exchange;
 mod fuzz;
+mod large;
 mod leaving;
 mod limits;
 mod message;
