@@ -515,7 +515,8 @@ impl State {
     /// If one does not hold.
     pub fn check(&self) {
         let mut on_queues = 0;
-        for queue in self.queues.iter() {
+        // While the log is read there may be queues whose names have not come yet.
+        for queue in self.queues.by_id.values() {
             queue.check();
             on_queues += queue
                 .sorted()

@@ -238,7 +238,7 @@ impl Engine {
         let Some(queue) = self.state.queues.get_mut(queue_id) else {
             return;
         };
-        if !queue.is_shared() || self.state.client_sessions.away.is_empty() {
+        if !queue.is_shared_subscription() || self.state.client_sessions.away.is_empty() {
             return;
         }
         let of = queue.consumers.get(&key).and_then(|one| one.client_session);
@@ -247,7 +247,7 @@ impl Engine {
         };
         let mut again = Vec::new();
         for (packet, flight) in session.packets.all_sent() {
-            if flight.queue == queue_id && is_reserved(true, flight) {
+            if flight.queue == queue_id && is_reserved(queue, flight) {
                 again.push((packet, flight));
             }
         }

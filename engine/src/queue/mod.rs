@@ -242,6 +242,11 @@ impl Queue {
         })
     }
 
+    /// Whether it is a subscription of several clients, in which MQTT keeps what one of them may have from the others.
+    pub fn is_shared_subscription(&self) -> bool {
+        self.is_shared() && self.routing() == RoutingType::Multicast
+    }
+
     /// Whether several consumers may read it.
     pub fn is_shared(&self) -> bool {
         self.options.max_consumers != Some(1)
