@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 // mqtt.js, unmodified, over TCP and WebSocket: `node features.js TCP_PORT WEBSOCKET_PORT`. Scenario by scenario; the last line counts.
 'use strict';
