@@ -23,8 +23,8 @@ use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
 use crate::storage::Liveness;
 use crate::storage::record::{
-    AddressRecord, BranchStart, Key, MessageRecord, PagePlace, PageRecord, QueueRecord, Record,
-    Route,
+    AddressRecord, BranchStart, ClientSessionRecord, Key, MessageRecord, PagePlace, PageRecord,
+    QueueRecord, Record, Route, SubscriptionRecord,
 };
 
 /// A message of the log and the durable queues it is still on.
@@ -222,8 +222,13 @@ impl State {
             | Record::PacketCompleted { .. }
             | Record::PacketTaken { .. }
             | Record::PacketReleased { .. } => {
+                if let Record::ClientSession(ClientSessionRecord { id, .. }) = record {
+                    self.highest_id = self.highest_id.max(id.0);
+                }
+                if let Record::Subscription(SubscriptionRecord { id, .. }) = record {
+                    self.highest_id = self.highest_id.max(id.0);
+                }
                 self.client_sessions.apply(record, live);
-                self.highest_id = self.highest_id.max(self.client_sessions.highest_id());
             }
         }
     }
@@ -510,7 +515,8 @@ impl State {
     /// If one does not hold.
     pub fn check(&self) {
         let mut on_queues = 0;
-        for queue in self.queues.iter() {
+        // While the log is read there may be queues whose names have not come yet.
+        for queue in self.queues.by_id.values() {
             queue.check();
             on_queues += queue
                 .sorted()

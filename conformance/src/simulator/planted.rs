@@ -26,31 +26,41 @@ pub enum Planted {
     DeletesPagesEarly,
     /// What the disk has written of a page is counted too low, so that the ledger of what is under way drifts.
     LedgerDrifts,
+    /// What messages take in memory is counted as half of what it is: the broker is told twice the `global-max-size` that
+    /// it is held to. The same as a ledger of memory that drifts down with every second message.
+    CountsHalf,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AcknowledgesBeforeSync,
         Self::ForgetsAcknowledgements,
         Self::TakesTornForWhole,
         Self::ForgetsPageAcknowledgements,
         Self::DeletesPagesEarly,
         Self::LedgerDrifts,
+        Self::CountsHalf,
     ];
 
     /// Whether it shows only where messages go to pages.
     pub fn is_in_pages(self) -> bool {
         matches!(
             self,
-            Self::ForgetsPageAcknowledgements | Self::DeletesPagesEarly | Self::LedgerDrifts
+            Self::ForgetsPageAcknowledgements
+                | Self::DeletesPagesEarly
+                | Self::LedgerDrifts
+                | Self::CountsHalf
         )
     }
 
     /// Changes what recovery reads of a segment.
     pub fn spoil(self, segment: Segment, content: &mut [u8]) {
         match self {
-            Self::AcknowledgesBeforeSync | Self::DeletesPagesEarly | Self::LedgerDrifts => {}
+            Self::AcknowledgesBeforeSync
+            | Self::DeletesPagesEarly
+            | Self::LedgerDrifts
+            | Self::CountsHalf => {}
             Self::ForgetsAcknowledgements | Self::ForgetsPageAcknowledgements => {
                 let forgotten = match self {
                     Self::ForgetsAcknowledgements => journal::ACKNOWLEDGE,

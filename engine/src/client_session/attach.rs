@@ -20,6 +20,7 @@ use crate::engine::{Engine, Turn, Unit};
 use crate::event::{Attached, Event, Refusal};
 use crate::id::{ClientSessionId, ConnectionId, SessionId};
 use crate::message::Qos;
+use crate::queue::Queue;
 use crate::storage::record::{Flight, Record, SignedWill};
 
 impl Engine {
@@ -249,7 +250,7 @@ impl Engine {
             };
             let key = (flight.queue, flight.message);
             self.state.client_sessions.away.insert(key, (id, packet));
-            if !is_reserved(queue.is_shared(), flight) {
+            if !is_reserved(queue, flight) {
                 queue.hold(flight.message);
                 self.make_ready(flight.queue, flight.message, turn.now);
             }
@@ -311,7 +312,7 @@ impl Engine {
         let Some(queue) = self.state.queues.get_mut(flight.queue) else {
             return;
         };
-        if flight.qos == Qos::ExactlyOnce && queue.is_shared() {
+        if is_reserved(queue, flight) {
             let mut unit = Unit::new();
             let why = crate::queue::settle::Departure::Acknowledged;
             self.acknowledgement(flight.queue, flight.message, why, &mut unit, turn);
@@ -368,7 +369,7 @@ impl Engine {
                 let key = (flight.queue, flight.message);
                 self.state.client_sessions.away.insert(key, (id, packet));
             }
-            if is_here && is_reserved(queue.is_shared(), flight) {
+            if is_here && is_reserved(queue, flight) {
                 queue.reserve(flight.message);
             }
         }
@@ -376,8 +377,8 @@ impl Engine {
 }
 
 /// Whether the message waits for this session's client and goes to no other.
-pub(super) fn is_reserved(shared: bool, flight: Flight) -> bool {
-    shared && flight.qos == Qos::ExactlyOnce
+pub(super) fn is_reserved(queue: &Queue, flight: Flight) -> bool {
+    flight.qos == Qos::ExactlyOnce && queue.is_shared_subscription()
 }
 
 /// So many seconds later; nothing if that is never.

@@ -194,7 +194,7 @@ impl Queue {
 }
 
 /// With which QoS a message may be delivered at most: any, if it did not come by MQTT.
-fn qos_of(message: &Message) -> Qos {
+pub(super) fn qos_of(message: &Message) -> Qos {
     let published = message.published.as_ref();
     published.map_or(Qos::ExactlyOnce, |published| published.qos)
 }

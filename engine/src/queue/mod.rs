@@ -5,6 +5,7 @@ mod ahead;
 pub mod consumer;
 pub mod dispatch;
 mod give;
+mod hand_over;
 mod intake;
 pub mod options;
 pub mod page_cursor;
@@ -238,6 +239,11 @@ impl Queue {
             let published = message.published.as_ref();
             published.is_some_and(|published| published.client_id == *client_id)
         })
+    }
+
+    /// Whether it is a subscription of several clients, in which MQTT keeps what one of them may have from the others.
+    pub fn is_shared_subscription(&self) -> bool {
+        self.is_shared() && self.routing() == RoutingType::Multicast
     }
 
     /// Whether several consumers may read it.

@@ -14,7 +14,7 @@ mod large_files;
 mod large_messages;
 mod limits;
 mod load;
-mod paging;
+pub(crate) mod paging;
 mod retained;
 mod transactions;
 mod undelivered;

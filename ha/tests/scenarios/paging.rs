@@ -515,6 +515,36 @@ fn messages_that_are_not_durable_page_too_and_end_with_the_broker() {
 }
 
 #[test]
+fn where_memory_is_short_pages_that_are_not_full_are_put_on_the_disk_and_nothing_is_lost() {
+    let mut settings = hind_ha::Settings::default();
+    settings.engine.global_max_bytes = Some(80_000);
+    let large_pages = AddressSettingsOverrides {
+        page_size_bytes: Some(1 << 20),
+        ..small()
+    };
+    let _ = settings.engine.address_settings.insert("#", large_pages);
+    let mut broker = Broker::start(settings);
+    broker.connect(1, "a");
+    let queues = ["q1", "q2", "q3", "q4"];
+    for number in 0..120 {
+        for queue in queues {
+            let sent = message(queue, &format!("m{number}"));
+            let sent = with_property(sent, "more", Value::Text(&"-".repeat(300)));
+            broker.send(1, sent, routing(queue));
+        }
+    }
+    broker.told(1);
+    let largest = broker.pages.values().map(Vec::len).max();
+    assert!(broker.pages.len() > 8, "{} pages", broker.pages.len());
+    assert!(largest.is_some_and(|bytes| bytes < 20_000), "{largest:?}");
+    for (consumer, queue) in (1..).zip(queues) {
+        broker.consume(1, consumer, queue, routing(queue));
+        assert_eq!(broker.drain(1, consumer), bodies(0..120), "{queue}");
+    }
+    assert_eq!(broker.pages_left(), 0);
+}
+
+#[test]
 fn a_page_that_cannot_be_read_is_named_and_kept_and_the_rest_is_delivered() {
     let mut broker = paging();
     broker.connect(1, "a");
@@ -597,6 +627,45 @@ fn a_page_that_cannot_be_read_for_a_moment_is_read_again_and_nothing_is_lost() {
             assert_eq!((lost, broker.aside.len()), (1, 1));
         }
         assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+    }
+}
+
+#[test]
+fn what_a_client_sent_itself_is_kept_from_its_no_local_consumer_also_behind_a_page() {
+    for (room, credit) in [(4, 100), (100, 100), (4, 1)] {
+        let settings = AddressSettingsOverrides {
+            max_read_page_messages: Some(Some(room)),
+            ..small()
+        };
+        let mut broker = Broker::with(&[("#", settings)]);
+        broker.connect(1, "a");
+        broker.connect(2, "a");
+        broker.consume_with(1, 1, "q", Some(Anycast), |open| {
+            open.no_local = true;
+            open.credit = Credit::messages(0);
+        });
+        for number in 0..40 {
+            let sender = 1 + u64::from(number % 3 == 0);
+            broker.send_many(sender, "q", number..number + 1);
+        }
+        broker.told(1);
+        broker.told(2);
+        let mut got = Vec::new();
+        for _ in 0..40 {
+            let more = ConsumerCommand::Credit(Credit::messages(credit));
+            broker.ask(1, Command::Consumer(ConsumerId(1), more));
+            got.extend(broker.drain(1, 1));
+        }
+        let others = (0..40).filter(|number| number % 3 == 0);
+        let others: Vec<_> = others.map(|number| format!("m{number}")).collect();
+        assert_eq!(got, others, "{room} {credit}");
+        broker.consume(2, 1, "q", Some(Anycast));
+        let mut rest = broker.drain(2, 1);
+        rest.sort_by_key(|body| body[1..].parse::<u32>().expect("a number"));
+        let own = (0..40).filter(|number| number % 3 != 0);
+        let own: Vec<_> = own.map(|number| format!("m{number}")).collect();
+        assert_eq!(rest, own, "{room} {credit}");
+        assert_eq!(broker.pages_left(), 0);
     }
 }
 

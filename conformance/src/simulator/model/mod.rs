@@ -243,10 +243,8 @@ impl Model {
         }
         check::duplicates::on_delivery(self, subscription, uid, redelivered)?;
         check::order::on_delivery(self, subscription, uid, redelivered)?;
-        let copy = self.copy(uid, place);
-        let undone = copy.is_some_and(|copy| check::duplicates::may_be_undone(self, copy));
+        self.count_if_undone(uid, place);
         let copy = self.copy_mut(uid, place);
-        copy.failures += u32::from(undone);
         copy.deliveries += 1;
         copy.holder = Some(subscription);
         let before = std::mem::replace(&mut copy.ack, if auto { Ack::Issued } else { Ack::None });
