@@ -191,10 +191,14 @@ impl Session {
         self.delivered(delivery, written, out);
     }
 
-    /// Appends the PUBLISH of a delivery up to its payload. `false`, and nothing: its subscription is gone, or the packet
-    /// is larger than the client takes.
+    /// Appends the PUBLISH of a delivery up to its payload. `false`, and nothing: its subscription is gone, it is sent for
+    /// another one, or the packet is larger than the client takes.
     pub fn write_head(&mut self, now: Now, delivery: &Delivery, out: &mut Out) -> bool {
-        let Some(subscription) = self.subscriptions.of(delivery.consumer) else {
+        let subscriber = subscriber(&self.client_id, self.terms, &self.options);
+        let label = self
+            .subscriptions
+            .label(delivery.consumer, &delivery.message, subscriber);
+        let Some(label) = label else {
             return false;
         };
         let reader = Reader {
@@ -203,7 +207,7 @@ impl Session {
             aliases: self.server_aliases.as_deref_mut(),
             options: &self.options,
         };
-        delivery::write_head(delivery, &subscription.wish, reader, now, &mut out.bytes)
+        delivery::write_head(delivery, &label, reader, now, &mut out.bytes)
     }
 
     /// All of a message has gone out; or it was not written, which counts as if it had been sent and acknowledged
