@@ -122,17 +122,29 @@ def unsubscribing(broker):
         assert client.unsubscribe("basic/un/+") == NO_SUBSCRIPTION
 
 
-@scenario("overlapping subscriptions: each message once or once for each, with the identifiers of all that match")
+@scenario("overlapping subscriptions: one copy with the identifiers of all that match, at the highest QoS", ours=True)
 def overlapping(broker):
     with Mqtt(broker.port("mqtt"), "overlap") as client:
         client.subscribe("over/#", 2, identifier=3)
         client.subscribe("over/+", 1, identifier=268_435_455)
+        client.subscribe("over/other", 2, identifier=5)
         client.publish("over/a", "x", 2)
+        copy = client.message()
+        assert sorted(copy.properties.SubscriptionIdentifier) == [3, 268_435_455] and copy.qos == 2, copy.properties
+        client.assert_silent()
+
+
+@scenario("overlapping subscriptions, the later one with the higher QoS: each identifier comes, and the highest QoS")
+def overlapping_later(broker):
+    with Mqtt(broker.port("mqtt"), "overlap-later") as client:
+        client.subscribe("over-later/#", 0, identifier=3)
+        client.subscribe("over-later/+", 2, identifier=4)
+        client.publish("over-later/a", "x", 2)
         copies = [client.message()]
         if len(copies[0].properties.SubscriptionIdentifier) == 1:
             copies.append(client.message())
         identifiers = sorted(sum((copy.properties.SubscriptionIdentifier for copy in copies), []))
-        assert identifiers == [3, 268_435_455], identifiers
+        assert identifiers == [3, 4], identifiers
         assert max(copy.qos for copy in copies) == 2
         client.assert_silent()
 

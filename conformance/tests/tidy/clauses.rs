@@ -20,6 +20,14 @@ struct Clause {
     exception: Option<String>,
 }
 
+impl Clause {
+    /// Whether anything shows that it is kept.
+    fn is_shown(&self) -> bool {
+        let shown = [&self.tests, &self.scenarios, &self.sequences];
+        shown.iter().any(|list| !list.is_empty())
+    }
+}
+
 /// Clauses without a test or a reason, with a test that is not there, or listed twice.
 pub fn findings(files: &[File]) -> Vec<String> {
     let tests = test_names(files);
@@ -45,9 +53,8 @@ pub fn findings(files: &[File]) -> Vec<String> {
                 .iter()
                 .filter(|name| !is_scenario(name, files));
             findings.extend(absent.map(|name| format!("{place}: no scenario is called {name}")));
-            let shown = [&clause.tests, &clause.scenarios, &clause.sequences];
             match clause.exception.as_deref().map(str::trim) {
-                None if shown.iter().all(|list| list.is_empty()) => {
+                None if !clause.is_shown() => {
                     findings.push(format!("{place}: neither test nor exception"))
                 }
                 Some("") => findings.push(format!("{place}: an exception gives its reason")),
@@ -59,6 +66,23 @@ pub fn findings(files: &[File]) -> Vec<String> {
         }
     }
     findings
+}
+
+/// The row of the README's table for each list that the README does not have: statements, how many are shown, how many
+/// have only a stated exception.
+pub fn uncounted(files: &[File], readme: &str) -> Vec<String> {
+    let lists = files
+        .iter()
+        .filter(|file| file.path.starts_with("conformance/clauses/"));
+    let rows = lists.map(|list| {
+        let clauses = read(&list.text);
+        let shown = clauses.iter().filter(|clause| clause.is_shown()).count();
+        let (all, rest) = (clauses.len(), clauses.len() - shown);
+        format!("| `{}` | {all} | {shown} | {rest} |", list.path)
+    });
+    rows.filter(|row| !readme.contains(row.as_str()))
+        .map(|row| format!("README.md: no row {row}"))
+        .collect()
 }
 
 /// Whether `file.py::function` is a function of that file of the interop suites.
@@ -150,6 +174,19 @@ mod tests {
             file("a/tests/b.rs", "#[test]\nfn real() {}\nfn other() {}"),
             file("conformance/interop/c.py", "def shown(broker):\n    pass\n"),
         ])
+    }
+
+    #[test]
+    fn a_list_is_counted_in_the_readme() {
+        let list = File {
+            path: "conformance/clauses/x.toml".to_owned(),
+            text:
+                "[[clause]]\nid = \"A\"\ntest = \"t\"\n[[clause]]\nid = \"B\"\nexception = \"why\""
+                    .to_owned(),
+        };
+        let row = "| `conformance/clauses/x.toml` | 2 | 1 | 1 |";
+        assert!(uncounted(std::slice::from_ref(&list), row).is_empty());
+        assert_eq!(uncounted(&[list], "").len(), 1);
     }
 
     #[test]
