@@ -46,6 +46,7 @@ impl Settings {
             transaction_timeout: self.periods.transaction_timeout,
             sync_transactional: self.journal.sync_transactional,
             sync_non_transactional: self.journal.sync_non_transactional,
+            sync_large_messages: self.journal.large_message_sync,
             // Where `min-disk-free` is given it rules alone.
             max_disk_usage: self
                 .limits

@@ -247,8 +247,9 @@ def abandoned(broker, randomness):
 PHASES = [silent, slow, random_bytes, mutations, oversized, abandoned]
 
 
-def main():
-    parser = arguments(__doc__.splitlines()[0])
+def attack(description, phases):
+    """Runs the phases against one broker, beside a witness, and watches its memory; the answer is the exit status."""
+    parser = arguments(description)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", default="", help="phases whose name contains this")
     options = parser.parse_args()
@@ -263,7 +264,7 @@ def main():
         witness.start()
         time.sleep(0.5)  # a little of everyday first, so that its memory is not counted as growth
         before = broker.memory_kib()
-        for phase in PHASES:
+        for phase in phases:
             if options.only not in phase.__name__:
                 continue
             began = time.monotonic()
@@ -289,4 +290,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(attack(__doc__.splitlines()[0], PHASES))

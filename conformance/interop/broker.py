@@ -59,11 +59,12 @@ class Broker:
 
     keeps_all = True  # whether what was acknowledged is there after any end of the process
 
-    def __init__(self, program, create_flags=(), start_seconds=60, offset=None, configure=None, in_child=None):
-        """`configure` is given the text of broker.xml and returns it changed; `in_child` runs before the program does."""
+    def __init__(self, program, create_flags=(), start_seconds=60, offset=None, configure=None, in_child=None, anonymous=True):
+        """`anonymous`: whoever has no or a wrong password is let in as a guest; `configure` is given the text of broker.xml and returns it changed; `in_child` runs before the program does."""
         self.program = str(Path(program).resolve())
         self.create_flags = list(create_flags)
         self.start_seconds = start_seconds
+        self.anonymous = anonymous
         self.configure = configure
         self.in_child = in_child
         self.home = Path(tempfile.mkdtemp(prefix="hind-interop."))
@@ -102,7 +103,7 @@ class Broker:
 
     def create(self):
         command = [self.program, "create", str(self.instance), "--silent", "--user", USER, "--password", PASSWORD]
-        command += ["--allow-anonymous", "--host", "127.0.0.1", "--port-offset", str(self.offset)]
+        command += ["--allow-anonymous" if self.anonymous else "--require-login", "--host", "127.0.0.1", "--port-offset", str(self.offset)]
         made = subprocess.run(command + self.create_flags, capture_output=True, text=True, timeout=60, check=False)
         if made.returncode != 0:
             raise BrokerFailure(f"create ended with {made.returncode}: {made.stdout}{made.stderr}")

@@ -86,15 +86,23 @@ class Mqtt:
         self.close()
 
     def close(self, reason=0, **values):
-        """DISCONNECT, and wait until it is out."""
+        """DISCONNECT, and wait until the broker closes: what it does then is done, whatever another connection says next."""
         if self.client.is_connected():
+            watched = self.watched()
             extra = {}
             if self.version == "5":
                 extra = {"reasoncode": ReasonCode(PacketTypes.DISCONNECT, identifier=reason),
                          "properties": properties(PacketTypes.DISCONNECT, values) if values else None}
             self.client.disconnect(**extra)
             self.gone()
+            if watched:
+                wait_for_end(watched)
         self.client.loop_stop()
+
+    def watched(self):
+        """The connection's socket once more, which stays open when paho closes its own."""
+        sock = self.client.socket()
+        return sock.dup() if isinstance(sock, socket.socket) else None
 
     def drop(self):
         """Ends the connection without DISCONNECT."""
@@ -153,6 +161,18 @@ class Mqtt:
         except queue.Empty:
             return
         raise AssertionError(f"nothing should arrive, came {message.topic}: {message.payload[:80]!r}")
+
+
+def wait_for_end(sock):
+    """Reads until the peer closes."""
+    sock.settimeout(WAIT)
+    try:
+        while sock.recv(65536):
+            pass
+    except ConnectionError:
+        pass
+    finally:
+        sock.close()
 
 
 def user_properties(message):

@@ -39,7 +39,7 @@ def server_keep_alive(broker):
         assert polite.given.ServerKeepAlive == 60
 
 
-@scenario("the client's receive maximum: no more are under way to it, QoS 0 goes on, and each acknowledgement lets one more through")
+@scenario("the client's receive maximum: no more are under way to it, other packets go on, and each acknowledgement lets one more through")
 def receive_maximum(broker):
     with RawMqtt(broker.port("mqtt")) as raw, client(broker, "flow-w") as writer:
         raw.connect("flow", **{f"p{RECEIVE_MAXIMUM}": 2})
@@ -48,8 +48,8 @@ def receive_maximum(broker):
             writer.publish("flow/a", str(number), 1 + number % 2)
         first, second = raw.expect(PUBLISH), raw.expect(PUBLISH)
         raw.assert_silent()
-        writer.publish("flow/b", "qos 0", 0)
-        assert raw.expect(PUBLISH).payload == b"qos 0"
+        raw.send(packet(PINGREQ))
+        raw.expect(PINGRESP)
         raw.answer(PUBACK, first.id)
         third = raw.expect(PUBLISH)
         raw.assert_silent(0.2)

@@ -11,6 +11,7 @@ from mosquitto import mqtt_arguments, mqtt_broker
 
 ASSUMED = acceptor_parameters("mqtt", topicAliasMaximum=10, receiveMaximum=20, maximumPacketSize=2_000_000)
 ALL = 1826
+CLAUSES = Path(__file__).resolve().parents[1] / "clauses"
 
 
 def main():
@@ -22,6 +23,8 @@ def main():
     limit_time(options.seconds)
     with mqtt_broker(options, ASSUMED) as broker:
         command = [options.runner, f"127.0.0.1:{broker.port('mqtt')}", str(options.sequences), "--patience", options.patience]
+        for clauses in sorted(CLAUSES.glob("mqtt_*.toml")):
+            command += ["--clauses", str(clauses)]
         command += ["--only", options.only] if options.only else ["--expect", str(ALL)]
         status = subprocess.run(command, check=False, timeout=options.seconds - 10).returncode
         broker.assert_alive()

@@ -11,7 +11,7 @@ import time
 from broker import limit_time
 from mosquitto import mqtt_arguments, mqtt_broker
 from mqtt_client import Mqtt, Will, user_properties
-from raw_mqtt import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SESSION_EXPIRY, RawMqtt
+from raw_mqtt import DISCONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SESSION_EXPIRY, RawMqtt, packet
 from scenarios import Scenarios
 
 scenario = Scenarios()
@@ -35,10 +35,10 @@ def interruptions(broker):
         yield "kill", lambda: restart(broker.kill9)
 
 
-def raw(broker, name, version, clean=False):
+def raw(broker, name, version, clean=False, **options):
     """A connection by bytes whose session is kept; the answer to CONNECT is `.connack`."""
     one = RawMqtt(broker.port("mqtt"), version)
-    one.connack = one.connect(name, clean=clean, **({f"p{SESSION_EXPIRY}": KEPT} if version == 5 else {}))
+    one.connack = one.connect(name, clean=clean, **options, **({f"p{SESSION_EXPIRY}": KEPT} if version == 5 else {}))
     return one
 
 
@@ -388,14 +388,18 @@ def will_across_restart(broker):
         with client(broker, "widow", session=KEPT) as widow:
             widow.subscribe("wills/+", 1)
         dying = client(broker, "dying", session=KEPT, will=Will("wills/dying", how, 1, WillDelayInterval=1, UserProperty=[("a", "b")]))
-        resting = client(broker, "resting", session=KEPT, will=Will("wills/resting", how, 1))
-        resting.close()
+        with raw(broker, "resting", 4, will=("wills/resting", how)) as resting:
+            resting.send(packet(DISCONNECT))
+            assert resting.closed()
+        with client(broker, "after") as after:  # what it is told is kept has what was before it kept, too
+            after.publish("after", "x", 1)
         interrupt()
         dying.gone()
         dying.client.loop_stop()
         with client(broker, "widow", clean=False, session=KEPT) as widow:
             message = widow.message()
-            assert (message.topic, message.payload.decode()) == ("wills/dying", how) and user_properties(message) == [("a", "b")]
+            said = message.topic, message.payload.decode(), user_properties(message)
+            assert said == ("wills/dying", how, [("a", "b")]), said
             widow.assert_silent(0.5)
         for name in ("widow", "dying", "resting"):
             client(broker, name, clean=True).close()

@@ -5,20 +5,13 @@
 import queue
 import sys
 import time
-import traceback
 
 from broker import Broker, arguments, limit_time, wait_until
 from client import Client, Refused, VERSIONS, text
+from scenarios import Scenarios
 
-SCENARIOS = []
+scenario = Scenarios()
 SILENCE = 0.3  # seconds in which nothing may arrive; what does arrive comes within milliseconds
-
-
-def scenario(title):
-    def keep(run):
-        SCENARIOS.append((title, run))
-        return run
-    return keep
 
 
 def assert_silent(client):
@@ -295,26 +288,8 @@ def main():
     parser.add_argument("--only", default="", help="scenarios whose function or title contains this")
     options = parser.parse_args()
     limit_time(options.seconds)
-    failed, passed = [], 0
     with Broker(options.hind) as broker:
-        for title, run in SCENARIOS:
-            if options.only not in run.__name__ + title:
-                continue
-            began = time.monotonic()
-            try:
-                run(broker)
-                broker.assert_alive()
-                passed += 1
-                print(f"ok      {title} ({time.monotonic() - began:.2f} s)", flush=True)
-            except Exception:  # one scenario's failure must not hide the others'
-                failed.append(title)
-                print(f"FAILED  {title} ({time.monotonic() - began:.2f} s)\n{traceback.format_exc()}", flush=True)
-                if broker.process.poll() is not None:
-                    broker.start()
-        if failed:
-            broker.print_log()
-    print(f"{passed} passed, {len(failed)} failed")
-    return 1 if failed else 0
+        return scenario.run(broker, options.only)
 
 
 if __name__ == "__main__":

@@ -319,6 +319,17 @@ fn every_clause_has_a_test_or_a_reason() {
 }
 
 #[test]
+fn the_readme_counts_the_clauses() {
+    let files = files();
+    let readme = files.iter().find(|file| file.path == "README.md");
+    let text = readme.map_or("", |readme| readme.text.as_str());
+    report(
+        &clauses::uncounted(&files, text),
+        "Write the row into the README's table of statements.",
+    );
+}
+
+#[test]
 fn nothing_names_the_machine_it_was_written_on() {
     // Spelt in two halves, so that this file is not a finding itself.
     let needles = [

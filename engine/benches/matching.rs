@@ -16,6 +16,7 @@ const LOOKUPS: u32 = 200_000;
 
 fn main() {
     address_tree();
+    subscriptions();
     settings();
     selectors();
 }
@@ -71,6 +72,37 @@ fn address_tree() {
     }
     report("address tree: remove", PATTERNS, start);
     assert!(tree.is_empty());
+}
+
+/// The client's own devices, as `a/+/c` and `a/#` have them: all wildcards, and a handful of them for any one name.
+fn subscription(number: u32) -> String {
+    let (site, device) = (number % 1000, number / 1000);
+    match number % 3 {
+        0 => format!("site{site}.*.sensor{device}"),
+        1 => format!("site{site}.device{device}.#"),
+        _ => format!("*.device{device}.sensor{site}"),
+    }
+}
+
+fn subscriptions() {
+    for count in [1_000, 10_000, 100_000] {
+        let mut tree = AddressTree::new(WildcardSyntax::default());
+        for number in 0..count {
+            tree.insert(&subscription(number), 1_u64);
+        }
+        let names: Vec<String> = (0..1_000)
+            .map(|n| format!("site{n}.device{}.sensor{}", n % 7, n % 11))
+            .collect();
+        let start = Instant::now();
+        let mut found = 0;
+        for number in 0..LOOKUPS {
+            let name = &names[number as usize % names.len()];
+            tree.matching(name, |_, value| found += value);
+        }
+        let what = format!("subscriptions with wildcards matching a name, {count}");
+        report(&what, LOOKUPS, start);
+        assert!(found > 0 && found < u64::from(LOOKUPS) * 10, "a few each");
+    }
 }
 
 fn settings() {

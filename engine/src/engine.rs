@@ -3,25 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::address::disk_full::FullDisk;
-use crate::address::name::QUALIFIER;
 use crate::address::paging::PageWork;
 use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
 use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
-use crate::id::{
-    AddressId, ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId,
-};
+use crate::id::{AddressId, ConnectionId, LargeId, MessageId, QueueId, Ticket, TransactionId};
 use crate::large_message::LargeMessages;
 use crate::notice::{Notice, Spell};
 use crate::queue::settle::Departure;
 use crate::random::Random;
 use crate::retained::Copies;
-use crate::security::permissions::Permission;
 use crate::session::blocks::Blocks;
 use crate::session::{Client, Session};
 use crate::settings::Settings;
@@ -49,12 +44,8 @@ pub(crate) type Unit = SmallVec<[Record; 2]>;
 
 /// How many ids are reserved in the log at a time.
 const ID_BLOCK: u64 = 1 << 20;
-/// How many expired messages of one queue are dealt with in one go.
-const EXPIRY_PORTION: usize = 256;
 /// How often in one turn queues are looked at again for what the last look brought about.
 const ROUNDS: usize = 4;
-/// How many scheduled messages of one queue are made ready in one go.
-const SCHEDULE_PORTION: usize = 4_096;
 
 /// The message engine of one node.
 ///
@@ -68,14 +59,14 @@ pub struct Engine {
     pub(crate) clients: BTreeMap<ConnectionId, Client>,
     pub(crate) transaction_deadlines: BTreeSet<(Instant, ConnectionId, TransactionId)>,
     /// When queues have to be looked at for scheduled messages: at most one time for each, which the queue knows.
-    alarms: BTreeSet<(u64, QueueId)>,
+    pub(crate) alarms: BTreeSet<(u64, QueueId)>,
     pub(crate) large: LargeMessages,
     pub(crate) random: Random,
-    dirty: BTreeSet<QueueId>,
+    pub(crate) dirty: BTreeSet<QueueId>,
     pub(crate) expired: Vec<(QueueId, MessageId)>,
     next_id: u64,
-    expiry_scan: Option<Instant>,
-    address_scan: Option<Instant>,
+    pub(crate) expiry_scan: Option<Instant>,
+    pub(crate) address_scan: Option<Instant>,
     pub(crate) disk_full: Option<FullDisk>,
     pub(crate) blocks: Blocks,
     /// Full addresses for which somebody waits.
@@ -85,7 +76,7 @@ pub struct Engine {
     pub(crate) page_work: PageWork,
     /// Queues that are still to be given copies of retained messages.
     pub(crate) copies: Copies,
-    failed: bool,
+    pub(crate) failed: bool,
 }
 
 impl Engine {
@@ -302,51 +293,6 @@ impl Engine {
         }
     }
 
-    /// When [`Engine::expire`] must be called at the latest.
-    pub fn deadline(&self, now: Now) -> Option<Instant> {
-        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty() || self.can_copy();
-        if busy && !self.failed {
-            return Some(now.monotonic);
-        }
-        let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
-        let session = self.state.client_sessions.next_alarm();
-        let session = session.map(|at| now.at_wall(at));
-        let transaction = self.transaction_deadlines.first().map(|(at, ..)| *at);
-        let retry = self.page_work.retries.deadline();
-        [
-            alarm,
-            session,
-            transaction,
-            retry,
-            self.expiry_scan,
-            self.address_scan,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// Deadlines have passed.
-    pub fn expire(&mut self, turn: &mut Turn<'_>) {
-        self.ring_alarms(turn.now);
-        self.expire_client_sessions(turn);
-        self.time_out_transactions(turn);
-        if self.expiry_scan.is_some_and(|at| at <= turn.now.monotonic) {
-            self.expiry_scan = self
-                .settings
-                .expiry_scan_period
-                .map(|period| turn.now.monotonic.after(period));
-            self.scan_expired(turn);
-        }
-        if self.address_scan.is_some_and(|at| at <= turn.now.monotonic) {
-            self.address_scan = self
-                .settings
-                .address_queue_scan_period
-                .map(|period| turn.now.monotonic.after(period));
-            self.delete_unused(turn);
-        }
-    }
-
     /// The broker is stopping: clients are told.
     pub fn stop(&mut self, turn: &mut Turn<'_>) {
         turn.events
@@ -486,150 +432,9 @@ impl Engine {
         }
     }
 
-    /// Looks at the queue again when its next scheduled message is due.
-    pub(crate) fn set_alarm(&mut self, id: QueueId) {
-        let Some(queue) = self.state.queues.get_mut(id) else {
-            return;
-        };
-        let next = queue.next_scheduled();
-        if next == queue.alarm {
-            return;
-        }
-        if let Some(at) = std::mem::replace(&mut queue.alarm, next) {
-            self.alarms.remove(&(at, id));
-        }
-        self.alarms.extend(next.map(|at| (at, id)));
-    }
-
-    /// The queue is about to go: nothing is due on it any more.
-    pub(crate) fn clear_alarm(&mut self, id: QueueId) {
-        let queue = self.state.queues.get_mut(id);
-        if let Some(at) = queue.and_then(|queue| queue.alarm.take()) {
-            self.alarms.remove(&(at, id));
-        }
-    }
-
-    /// How many queues wait for a time.
-    pub fn alarms(&self) -> usize {
-        self.alarms.len()
-    }
-
     /// The queue is looked at again when the turn ends.
     pub(crate) fn mark_dirty(&mut self, queue: QueueId) {
         self.dirty.insert(queue);
-    }
-
-    /// Whether a user may do something, by the session's name.
-    pub(crate) fn authorize(
-        &mut self,
-        from: ConnectionId,
-        session: SessionId,
-        permission: Permission,
-        name: &Arc<str>,
-    ) -> Result<(), Refusal> {
-        let session = self
-            .clients
-            .get_mut(&from)
-            .and_then(|client| client.sessions.get_mut(&session));
-        session
-            .ok_or(Refusal::Unknown("session"))?
-            .check(&self.settings, permission, name)
-    }
-
-    /// Whether a user may do something with a queue: what the security settings say of its FQQN, else of its address.
-    pub(crate) fn authorize_queue(
-        &mut self,
-        from: ConnectionId,
-        session: SessionId,
-        permission: Permission,
-        address: &str,
-        queue: &str,
-    ) -> Result<(), Refusal> {
-        if !self.settings.security_enabled {
-            return Ok(());
-        }
-        let name = format!("{address}{QUALIFIER}{queue}").into();
-        self.authorize(from, session, permission, &name)
-    }
-
-    fn open_session(
-        &mut self,
-        from: ConnectionId,
-        id: SessionId,
-        session: Session,
-        turn: &mut Turn<'_>,
-    ) {
-        if let Some(client) = self.clients.get_mut(&from) {
-            client.sessions.insert(id, session);
-        }
-        self.hold_on_full_disk(from, turn);
-    }
-
-    fn close_session(&mut self, from: ConnectionId, id: SessionId, turn: &mut Turn<'_>) {
-        let Some(client) = self.clients.get(&from) else {
-            return;
-        };
-        let open = client
-            .transactions
-            .iter()
-            .filter(|(_, transaction)| transaction.session == id);
-        let transactions: Vec<_> = open.map(|(id, _)| *id).collect();
-        let of_session = |consumer: &crate::id::ConsumerId, queue: &QueueId| {
-            let queue = self.state.queues.get(*queue);
-            queue
-                .and_then(|queue| queue.consumers.get(&(from, *consumer)))
-                .is_some_and(|c| c.session == id)
-        };
-        let consumers: Vec<_> = client
-            .consumers
-            .iter()
-            .filter(|(c, q)| of_session(c, q))
-            .map(|(c, _)| *c)
-            .collect();
-        for transaction in transactions {
-            self.rollback_transaction(from, transaction, None, turn);
-        }
-        for consumer in consumers {
-            self.close_consumer((from, consumer), false, turn);
-        }
-        self.abort_uploads(from, Some(id), turn);
-        if let Some(client) = self.clients.get_mut(&from) {
-            client.sessions.remove(&id);
-        }
-    }
-
-    /// Lets scheduled messages whose time has come be delivered, a portion of each queue; the next is due at once.
-    fn ring_alarms(&mut self, now: Now) {
-        let due = self.alarms.range(..=(now.wall, QueueId(u64::MAX)));
-        let queues: Vec<QueueId> = due.map(|(_, queue)| *queue).collect();
-        for id in queues {
-            if let Some(queue) = self.state.queues.get_mut(id) {
-                queue.release_due(now.wall, SCHEDULE_PORTION);
-            }
-            self.mark_dirty(id);
-            self.set_alarm(id);
-        }
-    }
-
-    fn scan_expired(&mut self, turn: &mut Turn<'_>) {
-        for id in self.state.queues.ids() {
-            let Some(queue) = self.state.queues.get_mut(id) else {
-                continue;
-            };
-            let expired = queue.expired(turn.now.wall, EXPIRY_PORTION);
-            if expired.len() == EXPIRY_PORTION {
-                // More may be due: go on in the next turn instead of in the next period.
-                self.expiry_scan = Some(turn.now.monotonic.after(Duration::from_millis(1)));
-            }
-            for message in expired {
-                queue.hold(message);
-                self.expired.push((id, message));
-            }
-        }
-        if self.expire_retained(turn) {
-            self.expiry_scan = Some(turn.now.monotonic.after(Duration::from_millis(1)));
-        }
-        self.scan_expired_pages(turn.now.wall);
     }
 
     /// Writes again, a little at a time, what is still alive in the oldest part of the log.

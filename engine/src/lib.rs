@@ -5,6 +5,7 @@
 pub mod address;
 pub mod client_session;
 pub mod command;
+mod deadlines;
 pub mod engine;
 pub mod event;
 pub mod gate;

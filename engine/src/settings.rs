@@ -42,6 +42,8 @@ pub struct Settings {
     pub sync_transactional: bool,
     /// Whether a durable send or an acknowledgement outside a transaction waits for the disk.
     pub sync_non_transactional: bool,
+    /// Whether the body of a large durable message is put on the disk for good before the message is sent.
+    pub sync_large_messages: bool,
     /// `disk-full-policy` acts when so much of the disk is used, in percent, or more.
     pub max_disk_usage: Option<u8>,
     /// `disk-full-policy` acts when so little of the disk is free, in bytes, or less.
@@ -73,6 +75,7 @@ impl Default for Settings {
             transaction_timeout: Duration::from_secs(300),
             sync_transactional: true,
             sync_non_transactional: true,
+            sync_large_messages: true,
             max_disk_usage: Some(90),
             min_disk_free: None,
             global_max_bytes: None,

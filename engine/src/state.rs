@@ -23,8 +23,8 @@ use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
 use crate::storage::Liveness;
 use crate::storage::record::{
-    AddressRecord, BranchStart, Key, MessageRecord, PagePlace, PageRecord, QueueRecord, Record,
-    Route,
+    AddressRecord, BranchStart, ClientSessionRecord, Key, MessageRecord, PagePlace, PageRecord,
+    QueueRecord, Record, Route, SubscriptionRecord,
 };
 
 /// A message of the log and the durable queues it is still on.
@@ -222,8 +222,13 @@ impl State {
             | Record::PacketCompleted { .. }
             | Record::PacketTaken { .. }
             | Record::PacketReleased { .. } => {
+                if let Record::ClientSession(ClientSessionRecord { id, .. }) = record {
+                    self.highest_id = self.highest_id.max(id.0);
+                }
+                if let Record::Subscription(SubscriptionRecord { id, .. }) = record {
+                    self.highest_id = self.highest_id.max(id.0);
+                }
                 self.client_sessions.apply(record, live);
-                self.highest_id = self.highest_id.max(self.client_sessions.highest_id());
             }
         }
     }
@@ -374,7 +379,7 @@ impl State {
                 self.unlog(id, message, live);
             }
         }
-        self.pages.remove_queue(id, live);
+        self.pages.remove_queue(id, Some(queue.address_id()), live);
     }
 
     /// After replay: queues whose own record has not come were removed long ago, and their messages with them; so were
@@ -387,7 +392,7 @@ impl State {
         let queues: BTreeSet<QueueId> = shares.map(|(queue, _)| *queue).collect();
         for id in queues {
             if self.queues.get(id).is_none() {
-                self.pages.remove_queue(id, live);
+                self.pages.remove_queue(id, None, live);
             }
         }
         self.client_sessions.forget_strays(live);
@@ -403,8 +408,8 @@ impl State {
         let Some(queue) = self.queues.get(id) else {
             return 0;
         };
-        let pages = self.pages.after(queue.address_id(), PageId(0));
-        let left: u64 = pages.map(|(_, page)| u64::from(page.left(id))).sum();
+        let of = self.pages.of(queue.address_id());
+        let left = of.and_then(|of| of.queues.get(&id).copied()).unwrap_or(0);
         queue.len() as u64 + left - queue.cursor.in_memory.messages
     }
 
@@ -510,7 +515,8 @@ impl State {
     /// If one does not hold.
     pub fn check(&self) {
         let mut on_queues = 0;
-        for queue in self.queues.iter() {
+        // While the log is read there may be queues whose names have not come yet.
+        for queue in self.queues.by_id.values() {
             queue.check();
             on_queues += queue
                 .sorted()

@@ -238,6 +238,156 @@ mod tests {
         );
     }
 
+    /// In the shape of a machine with systemd and version 2 only; the optional fields of a mount are there.
+    const SYSTEMD: [(&str, &str); 3] = [
+        (
+            "proc/meminfo",
+            "MemTotal:        8046412 kB\nMemFree:          512300 kB\nSwapTotal:             0 kB\n",
+        ),
+        (
+            "proc/self/cgroup",
+            "0::/system.slice/brokers.slice/hind.service\n",
+        ),
+        (
+            "proc/self/mountinfo",
+            "22 28 0:20 / /sys rw,nosuid,nodev,noexec,relatime shared:7 - sysfs sysfs rw\n\
+             28 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
+             33 22 0:28 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 master:2 - cgroup2 cgroup2 \
+             rw,nsdelegate,memory_recursiveprot\n",
+        ),
+    ];
+
+    #[test]
+    fn version_2_of_a_service_in_a_slice_in_a_slice() {
+        let limited = |service, inner, outer| {
+            let mut files = SYSTEMD.to_vec();
+            files.extend([
+                (
+                    "sys/fs/cgroup/system.slice/brokers.slice/hind.service/memory.max",
+                    service,
+                ),
+                ("sys/fs/cgroup/system.slice/brokers.slice/memory.max", inner),
+                ("sys/fs/cgroup/system.slice/memory.max", outer),
+            ]);
+            granted(&files).expect("known")
+        };
+        let none = "max\n";
+        let by = |bytes: &str, group: &str| {
+            format!("{bytes} bytes allowed by /sys/fs/cgroup/system.slice/{group}memory.max")
+        };
+        assert_eq!(
+            limited(none, none, none),
+            "8239525888 bytes of this machine's memory"
+        );
+        assert_eq!(
+            limited("134217728\n", "268435456\n", "536870912\n"),
+            by("134217728", "brokers.slice/hind.service/")
+        );
+        assert_eq!(
+            limited("536870912\n", "268435456\n", none),
+            by("268435456", "brokers.slice/")
+        );
+        assert_eq!(
+            limited(none, "536870912\n", "268435456\n"),
+            by("268435456", "")
+        );
+        assert_eq!(
+            limited("0\n", none, none),
+            by("0", "brokers.slice/hind.service/")
+        );
+    }
+
+    #[test]
+    fn version_1_the_limits_of_the_groups_around_count_too() {
+        let limited = |own, around| {
+            granted(&[
+                ("proc/meminfo", "MemTotal:        8046412 kB\n"),
+                (
+                    "proc/self/cgroup",
+                    "12:pids:/user.slice/broker\n11:memory:/user.slice/broker\n1:name=systemd:/user.slice\n",
+                ),
+                (
+                    "proc/self/mountinfo",
+                    "40 32 0:36 / /sys/fs/cgroup/pids rw,nosuid shared:20 - cgroup cgroup rw,pids\n\
+                     41 32 0:37 / /sys/fs/cgroup/memory rw,nosuid shared:21 - cgroup cgroup rw,memory\n",
+                ),
+                (
+                    "sys/fs/cgroup/memory/memory.limit_in_bytes",
+                    "9223372036854771712\n",
+                ),
+                (
+                    "sys/fs/cgroup/memory/user.slice/memory.limit_in_bytes",
+                    around,
+                ),
+                (
+                    "sys/fs/cgroup/memory/user.slice/broker/memory.limit_in_bytes",
+                    own,
+                ),
+            ])
+            .expect("known")
+        };
+        assert_eq!(
+            limited("9223372036854771712\n", "67108864\n"),
+            "67108864 bytes allowed by /sys/fs/cgroup/memory/user.slice/memory.limit_in_bytes"
+        );
+        assert_eq!(
+            limited("33554432\n", "67108864\n"),
+            "33554432 bytes allowed by /sys/fs/cgroup/memory/user.slice/broker/memory.limit_in_bytes"
+        );
+    }
+
+    #[test]
+    fn where_both_versions_are_mounted_the_one_with_the_memory_controller_limits() {
+        let files = |version_2| {
+            let mut files = vec![
+                ("proc/meminfo", "MemTotal:        8046412 kB\n"),
+                (
+                    "proc/self/cgroup",
+                    "11:memory:/system.slice/hind.service\n0::/system.slice/hind.service\n",
+                ),
+                (
+                    "proc/self/mountinfo",
+                    "33 32 0:28 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw,nsdelegate\n\
+                     41 32 0:37 / /sys/fs/cgroup/memory rw shared:21 - cgroup cgroup rw,memory\n",
+                ),
+                (
+                    "sys/fs/cgroup/memory/system.slice/hind.service/memory.limit_in_bytes",
+                    "134217728\n",
+                ),
+            ];
+            files.extend(version_2);
+            granted(&files).expect("known")
+        };
+        let version_1 = "134217728 bytes allowed by \
+                         /sys/fs/cgroup/memory/system.slice/hind.service/memory.limit_in_bytes";
+        assert_eq!(files(None), version_1);
+        let name = "sys/fs/cgroup/unified/system.slice/hind.service/memory.max";
+        assert_eq!(files(Some((name, "max\n"))), version_1);
+        let lower = files(Some((name, "1048576\n")));
+        assert!(lower.starts_with("1048576 bytes allowed by /sys/fs/cgroup/unified/"));
+    }
+
+    #[test]
+    fn files_that_say_nothing_of_use_limit_nothing() {
+        for (cgroup, mountinfo, max) in [
+            ("", V2, "100\n"),
+            ("0::/a\n", "", "100\n"),
+            ("0::/a\n", "damaged - cgroup2\n", "100\n"),
+            ("no colons\n", V2, "100\n"),
+            ("0::/a\n", V2, "a lot\n"),
+            ("0::/a\n", V2, "-1\n"),
+        ] {
+            let text = granted(&[
+                ("proc/meminfo", "MemTotal: 1 kB\n"),
+                ("proc/self/cgroup", cgroup),
+                ("proc/self/mountinfo", mountinfo),
+                ("sys/fs/cgroup/a/memory.max", max),
+            ]);
+            let text = text.expect("known");
+            assert_eq!(text, "1024 bytes of this machine's memory", "{cgroup:?}");
+        }
+    }
+
     #[test]
     fn this_machine_grants_something() {
         let memory = Memory::granted().expect("a system with /proc");

@@ -5,6 +5,7 @@ mod commands;
 mod configuration;
 mod create;
 mod large_messages;
+mod mqtt;
 mod program;
 mod run;
 mod users;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hind_conformance::sequences::play::{Broker, play};
 use hind_conformance::sequences::script::{self, Sequence};
 
-const USAGE: &str = "usage: mqtt-sequences HOST:PORT FOLDER [--only WORD] [--patience MILLISECONDS] [--expect COUNT]";
+const USAGE: &str = "usage: mqtt-sequences HOST:PORT FOLDER [--only WORD] [--patience MILLISECONDS] [--expect COUNT] [--clauses FILE]…";
 
 /// What the arguments ask for.
 struct Task {
@@ -20,6 +20,8 @@ struct Task {
     only: String,
     /// How many there must be.
     expected: Option<usize>,
+    /// Clause lists; the sequences that they name must be there.
+    clauses: Vec<PathBuf>,
 }
 
 #[allow(clippy::print_stdout)] // what this program is for
@@ -31,6 +33,10 @@ fn main() -> ExitCode {
     };
     match script::folder(&task.folder) {
         Ok(mut sequences) => {
+            if let Some(finding) = absent_in_clauses(&task.clauses, &sequences) {
+                println!("{finding}");
+                return ExitCode::FAILURE;
+            }
             sequences.retain(|one| format!("{} {}", one.file, one.name).contains(&task.only));
             run(&task, &sequences)
         }
@@ -53,17 +59,44 @@ fn parse(arguments: &[String]) -> Option<Task> {
         folder: folder.into(),
         only: String::new(),
         expected: None,
+        clauses: Vec::new(),
     };
     while let [option, value, others @ ..] = rest {
         match option.as_str() {
             "--only" => task.only.clone_from(value),
             "--patience" => task.broker.patience = Duration::from_millis(value.parse().ok()?),
+            "--clauses" => task.clauses.push(value.into()),
             "--expect" => task.expected = Some(value.parse().ok()?),
             _ => return None,
         }
         rest = others;
     }
     rest.is_empty().then_some(task)
+}
+
+/// The first sequence that a clause list names and that is not there.
+fn absent_in_clauses(lists: &[PathBuf], sequences: &[Sequence]) -> Option<String> {
+    let names: Vec<String> = sequences
+        .iter()
+        .map(|one| format!("{}: {}", one.file, one.name))
+        .collect();
+    for list in lists {
+        let text = match std::fs::read_to_string(list) {
+            Ok(text) => text,
+            Err(error) => return Some(format!("{}: {error}", list.display())),
+        };
+        let named = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("sequences = "))
+            .flat_map(|line| line.split('"').skip(1).step_by(2));
+        for beginning in named {
+            if !names.iter().any(|name| name.starts_with(beginning)) {
+                let list = list.display();
+                return Some(format!("{list}: no sequence begins with {beginning}"));
+            }
+        }
+    }
+    None
 }
 
 #[allow(clippy::print_stdout)]

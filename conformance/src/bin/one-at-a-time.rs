@@ -11,6 +11,7 @@ use std::time::Instant;
 /// Until the clocks of both processors, the caches and the broker's segments are as they stay.
 const WARM_UP: usize = 1_000;
 
+#[allow(clippy::print_stdout)] // what this program is for
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().ok_or("which port?")?.parse()?;
@@ -46,9 +47,10 @@ impl Producer {
     fn connect(port: u16) -> Result<Self, Box<dyn Error>> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
-        let mut frame = b"SEND\ndestination:one-at-a-time\ndestination-type:ANYCAST\npersistent:true\n\
+        let mut frame =
+            b"SEND\ndestination:one-at-a-time\ndestination-type:ANYCAST\npersistent:true\n\
             content-length:1024\nreceipt:r\n\n"
-            .to_vec();
+                .to_vec();
         frame.extend_from_slice(&[b'x'; 1024]);
         frame.push(0);
         let mut producer = Self {

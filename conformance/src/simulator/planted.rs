@@ -26,6 +26,9 @@ pub enum Planted {
     DeletesPagesEarly,
     /// What the disk has written of a page is counted too low, so that the ledger of what is under way drifts.
     LedgerDrifts,
+    /// What messages take in memory is counted as half of what it is: the broker is told twice the `global-max-size` that
+    /// it is held to. The same as a ledger of memory that drifts down with every second message.
+    CountsHalf,
     /// The same as [`Self::ForgetsAcknowledgements`] for the packet identifiers under which messages went out: after a
     /// crash they go out again as if for the first time. The same as a broker that does not wait for the record.
     ForgetsPacketsSent,
@@ -35,13 +38,14 @@ pub enum Planted {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AcknowledgesBeforeSync,
         Self::ForgetsAcknowledgements,
         Self::TakesTornForWhole,
         Self::ForgetsPageAcknowledgements,
         Self::DeletesPagesEarly,
         Self::LedgerDrifts,
+        Self::CountsHalf,
         Self::ForgetsPacketsSent,
         Self::ForgetsPacketsTaken,
     ];
@@ -50,7 +54,10 @@ impl Planted {
     pub fn is_in_pages(self) -> bool {
         matches!(
             self,
-            Self::ForgetsPageAcknowledgements | Self::DeletesPagesEarly | Self::LedgerDrifts
+            Self::ForgetsPageAcknowledgements
+                | Self::DeletesPagesEarly
+                | Self::LedgerDrifts
+                | Self::CountsHalf
         )
     }
 
@@ -62,7 +69,10 @@ impl Planted {
     /// Changes what recovery reads of a segment.
     pub fn spoil(self, segment: Segment, content: &mut [u8]) {
         match self {
-            Self::AcknowledgesBeforeSync | Self::DeletesPagesEarly | Self::LedgerDrifts => {}
+            Self::AcknowledgesBeforeSync
+            | Self::DeletesPagesEarly
+            | Self::LedgerDrifts
+            | Self::CountsHalf => {}
             Self::ForgetsAcknowledgements
             | Self::ForgetsPageAcknowledgements
             | Self::ForgetsPacketsSent

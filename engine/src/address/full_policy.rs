@@ -175,7 +175,7 @@ impl Engine {
     fn fill_of_all(&self) -> Fill {
         let memory = self.state.memory();
         Fill {
-            global_bytes: memory.bytes + self.state.pages.unwritten_bytes(),
+            global_bytes: memory.bytes + self.state.pages.unwritten_bytes() + self.collecting(),
             global_messages: memory.messages,
             global_bytes_max: self.settings.global_max_bytes,
             global_messages_max: self.settings.global_max_messages,

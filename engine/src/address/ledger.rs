@@ -35,7 +35,7 @@ impl Ledger {
 const OVERHEAD: u64 = 352;
 
 /// What a message is charged with, in bytes.
-pub(crate) fn weight(message: &Message) -> u64 {
+pub fn weight(message: &Message) -> u64 {
     message.size() + OVERHEAD
 }
 

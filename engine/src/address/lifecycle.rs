@@ -20,6 +20,10 @@ use crate::storage::record::{AddressRecord, QueueRecord, Record};
 /// behind a client id of full length.
 const NAME_MAX: usize = 65_535 + 1 + 2 * 65_535;
 
+/// Artemis keeps retained messages and sessions at addresses that begin so; nobody is to send there what another broker
+/// would take for one.
+const RESERVED: &str = "$sys.mqtt.";
+
 /// A queue to be made.
 #[derive(Debug)]
 pub(crate) struct NewQueue {
@@ -474,6 +478,8 @@ fn check_name(name: &str) -> Result<(), Refusal> {
         "it is empty"
     } else if name.len() > NAME_MAX {
         "it is longer than 196,606 bytes"
+    } else if name.starts_with(RESERVED) {
+        "it is reserved for the broker"
     } else if name.chars().any(char::is_control) {
         "it contains a control character"
     } else {

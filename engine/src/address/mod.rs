@@ -7,6 +7,8 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod matches;
 pub mod name;
+pub(crate) mod origins;
+pub mod page;
 mod page_limit;
 pub mod pages;
 pub mod paging;

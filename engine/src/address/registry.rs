@@ -184,15 +184,17 @@ impl Addresses {
         let Some(address) = self.by_id.get_mut(&id) else {
             return;
         };
-        if !address.queues.contains(&queue) {
-            address.queues.push(queue);
+        if let Err(place) = address.queues.binary_search(&queue) {
+            address.queues.insert(place, queue);
         }
         self.changed(id);
     }
 
     pub(crate) fn unbind(&mut self, id: AddressId, queue: QueueId) {
-        if let Some(address) = self.by_id.get_mut(&id) {
-            address.queues.retain(|other| *other != queue);
+        if let Some(address) = self.by_id.get_mut(&id)
+            && let Ok(place) = address.queues.binary_search(&queue)
+        {
+            address.queues.remove(place);
         }
         self.changed(id);
     }

@@ -20,6 +20,7 @@ use crate::engine::{Engine, Turn, Unit};
 use crate::event::{Attached, Event, Refusal};
 use crate::id::{ClientSessionId, ConnectionId, SessionId};
 use crate::message::Qos;
+use crate::queue::Queue;
 use crate::storage::record::{Flight, Record, SignedWill};
 
 impl Engine {
@@ -177,7 +178,8 @@ impl Engine {
         }
     }
 
-    /// Forgets packets whose messages have gone from their queues while nobody was there.
+    /// Forgets packets whose messages have gone from their queues while nobody was there. Of QoS 2 the client may have the
+    /// message, and would take another one under its id for it: it is told to release the id first [MQTT-4.3.3-8].
     fn drop_lost_packets(&mut self, id: ClientSessionId) {
         let Some(session) = self.state.client_sessions.get(id) else {
             return;
@@ -187,8 +189,11 @@ impl Engine {
         let sent = session.packets.all_sent().into_iter();
         let lost: Vec<_> = sent.filter(|(_, flight)| is_lost(flight)).collect();
         if let Some(session) = self.state.client_sessions.get_mut(id) {
-            for (packet, _) in lost {
-                session.packets.completed(packet);
+            for (packet, flight) in lost {
+                match flight.qos {
+                    Qos::ExactlyOnce => session.packets.received(packet),
+                    _ => session.packets.completed(packet),
+                }
             }
         }
     }
@@ -249,7 +254,7 @@ impl Engine {
             };
             let key = (flight.queue, flight.message);
             self.state.client_sessions.away.insert(key, (id, packet));
-            if !is_reserved(queue.is_shared(), flight) {
+            if !is_reserved(queue, flight) {
                 queue.hold(flight.message);
                 self.make_ready(flight.queue, flight.message, turn.now);
             }
@@ -311,7 +316,7 @@ impl Engine {
         let Some(queue) = self.state.queues.get_mut(flight.queue) else {
             return;
         };
-        if flight.qos == Qos::ExactlyOnce && queue.is_shared() {
+        if is_reserved(queue, flight) {
             let mut unit = Unit::new();
             let why = crate::queue::settle::Departure::Acknowledged;
             self.acknowledgement(flight.queue, flight.message, why, &mut unit, turn);
@@ -368,7 +373,7 @@ impl Engine {
                 let key = (flight.queue, flight.message);
                 self.state.client_sessions.away.insert(key, (id, packet));
             }
-            if is_here && is_reserved(queue.is_shared(), flight) {
+            if is_here && is_reserved(queue, flight) {
                 queue.reserve(flight.message);
             }
         }
@@ -376,8 +381,8 @@ impl Engine {
 }
 
 /// Whether the message waits for this session's client and goes to no other.
-pub(super) fn is_reserved(shared: bool, flight: Flight) -> bool {
-    shared && flight.qos == Qos::ExactlyOnce
+pub(super) fn is_reserved(queue: &Queue, flight: Flight) -> bool {
+    flight.qos == Qos::ExactlyOnce && queue.is_shared_subscription()
 }
 
 /// So many seconds later; nothing if that is never.

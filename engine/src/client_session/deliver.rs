@@ -51,15 +51,18 @@ impl Engine {
         confirmed: bool,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let session = self.state.client_sessions.get(id).ok_or(UNKNOWN)?;
+        let sessions = &mut self.state.client_sessions;
+        let session = sessions.get_mut(id).ok_or(UNKNOWN)?;
         let flight = session.packets.flight(packet).ok_or(UNKNOWN)?;
-        let key = (flight.queue, flight.message);
-        if self.state.client_sessions.away.contains_key(&key) {
+        let kept = session.kept;
+        if sessions.is_away(flight) {
             // It has the id, but has not gone out over this connection.
             return Err(UNKNOWN);
         }
+        let queue = self.state.queues.get(flight.queue);
+        let is_there = queue.is_some_and(|queue| queue.entry(flight.message).is_some());
         let mut unit = Unit::new();
-        if session.kept {
+        if kept {
             self.acknowledge_flight(flight, &mut unit, turn);
             unit.push(Record::PacketAcknowledged {
                 session: id,
@@ -68,8 +71,10 @@ impl Engine {
                 received,
             });
         } else {
-            let why = Departure::Acknowledged;
-            self.acknowledgement(flight.queue, flight.message, why, &mut unit, turn);
+            if is_there {
+                let why = Departure::Acknowledged;
+                self.acknowledgement(flight.queue, flight.message, why, &mut unit, turn);
+            }
             if let Some(session) = self.state.client_sessions.get_mut(id) {
                 match received {
                     true => session.packets.received(packet),
@@ -77,10 +82,14 @@ impl Engine {
                 }
             }
         }
-        let sync = confirmed && self.settings.sync_non_transactional;
-        self.commit(Some(from), &unit, sync, turn);
-        self.mark_dirty(flight.queue);
-        self.feed_stalled(id);
+        if !unit.is_empty() {
+            let sync = confirmed && self.settings.sync_non_transactional;
+            self.commit(Some(from), &unit, sync, turn);
+        }
+        if is_there {
+            self.mark_dirty(flight.queue);
+        }
+        self.feed_stalled(id, turn);
         Ok(())
     }
 
@@ -118,7 +127,7 @@ impl Engine {
         } else {
             session.packets.completed(packet);
         }
-        self.feed_stalled(id);
+        self.feed_stalled(id, turn);
         Ok(())
     }
 
@@ -181,7 +190,7 @@ impl Engine {
     }
 
     /// The client takes more packets: consumers that waited for that go on.
-    fn feed_stalled(&mut self, id: ClientSessionId) {
+    fn feed_stalled(&mut self, id: ClientSessionId, turn: &mut Turn<'_>) {
         let Some(session) = self.state.client_sessions.get_mut(id) else {
             return;
         };
@@ -193,6 +202,7 @@ impl Engine {
                 of.unstall(consumer);
                 self.mark_dirty(queue);
             }
+            self.deliver_reserved(consumer, queue, turn);
         }
     }
 
@@ -229,7 +239,7 @@ impl Engine {
         let Some(queue) = self.state.queues.get_mut(queue_id) else {
             return;
         };
-        if !queue.is_shared() || self.state.client_sessions.away.is_empty() {
+        if !queue.is_shared_subscription() || self.state.client_sessions.away.is_empty() {
             return;
         }
         let of = queue.consumers.get(&key).and_then(|one| one.client_session);
@@ -238,7 +248,7 @@ impl Engine {
         };
         let mut again = Vec::new();
         for (packet, flight) in session.packets.all_sent() {
-            if flight.queue == queue_id && is_reserved(true, flight) {
+            if flight.queue == queue_id && is_reserved(queue, flight) {
                 again.push((packet, flight));
             }
         }
@@ -248,12 +258,18 @@ impl Engine {
                 continue;
             };
             let is_away = (flight.queue, flight.message);
-            if self.state.client_sessions.away.remove(&is_away).is_none() {
+            if !self.state.client_sessions.away.contains_key(&is_away) {
                 continue;
             }
             if let Some(session) = of.and_then(|id| self.state.client_sessions.get_mut(id)) {
+                if !session.packets.has_open_room() {
+                    // [MQTT-3.3.4-9] The rest when the client has answered for what is open.
+                    session.stalled.push((queue_id, key));
+                    return;
+                }
                 session.packets.resend(id);
             }
+            self.state.client_sessions.away.remove(&is_away);
             let delivery = Delivery {
                 consumer: key.1,
                 delivery: Default::default(),

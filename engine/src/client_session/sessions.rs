@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::SessionExpiry;
 use super::packets::Packets;
 use crate::id::{ClientSessionId, ConnectionId, MessageId, PacketId, QueueId, SubscriptionId};
+use crate::message::Qos;
 use crate::queue::consumer::ConsumerKey;
 use crate::storage::record::{
     ClientSessionRecord, Flight, Key, Record, SignedWill, SubscriptionRecord,
@@ -89,7 +90,7 @@ impl ClientSession {
 /// their client; `alarms` has the earliest time of every session that waits for one.
 #[derive(Debug, Default)]
 pub struct ClientSessions {
-    by_id: BTreeMap<ClientSessionId, ClientSession>,
+    by_id: FxHashMap<ClientSessionId, ClientSession>,
     by_client: BTreeMap<Arc<str>, ClientSessionId>,
     subscriptions: BTreeMap<SubscriptionId, SubscriptionRecord>,
     by_filter: BTreeMap<(ClientSessionId, Arc<str>), SubscriptionId>,
@@ -114,9 +115,15 @@ impl ClientSessions {
         self.by_id.get_mut(&id)
     }
 
-    /// All of them, oldest first.
+    /// All of them, by client.
     pub fn iter(&self) -> impl Iterator<Item = &ClientSession> {
-        self.by_id.values()
+        let ids = self.by_client.values();
+        ids.filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Whether the message of a packet is on its queue and not with the client.
+    pub(crate) fn is_away(&self, flight: Flight) -> bool {
+        !self.away.is_empty() && self.away.contains_key(&(flight.queue, flight.message))
     }
 
     /// How many there are.
@@ -203,6 +210,11 @@ impl ClientSessions {
         }
         let (id, packet) = self.away.remove(&(queue, message))?;
         let session = self.by_id.get_mut(&id)?;
+        let flight = session.packets.flight(packet);
+        if flight.is_some_and(|flight| flight.qos == Qos::ExactlyOnce) {
+            // The client may have it: its id is not free before the client has come back and released it.
+            return None;
+        }
         session.packets.completed(packet);
         session.kept.then_some((id, packet))
     }
@@ -400,16 +412,9 @@ impl ClientSessions {
         self.subscriptions.get(&id).cloned()
     }
 
-    /// The highest number that a record has shown.
-    pub(crate) fn highest_id(&self) -> u64 {
-        let session = self.by_id.last_key_value().map_or(0, |(id, _)| id.0);
-        let subscription = self.subscriptions.last_key_value();
-        session.max(subscription.map_or(0, |(id, _)| id.0))
-    }
-
     /// What is durable of them, a line for each session and subscription.
     pub fn lines(&self) -> Vec<String> {
-        let kept = self.by_id.values().filter(|session| session.kept);
+        let kept = self.iter().filter(|session| session.kept);
         let sessions = kept.map(|session| format!("{:?}", session.record()));
         let subscriptions = self.subscriptions.values();
         sessions

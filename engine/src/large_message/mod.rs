@@ -35,6 +35,8 @@ pub(crate) struct LargeMessages {
     reads: VecDeque<Read>,
     /// Bytes on their way to the disk.
     unwritten: u64,
+    /// Bytes of memory in which uploads collect what is not enough for the disk yet.
+    collecting: u64,
     /// Bodies from this one on are of this run.
     first: LargeId,
 }
@@ -43,6 +45,12 @@ impl Engine {
     /// Bytes of bodies on their way to the disk: for back-pressure.
     pub fn large_backlog(&self) -> u64 {
         self.large.unwritten
+    }
+
+    /// Bytes of memory that unfinished chunks of uploads take, for as long as their clients like: they count as messages
+    /// in memory do.
+    pub fn collecting(&self) -> u64 {
+        self.large.collecting
     }
 
     /// The log has been read back: what files there are, and whether one is missing, is looked up.

@@ -29,8 +29,8 @@ pub struct Upload {
 enum Stage {
     /// More of the body, or its end.
     Growing,
-    /// The disk to say that it is all written, and then (`Some`) synced.
-    Ending { durable: bool, ticket: Ticket },
+    /// The disk to say that it is all written, and synced if that is asked for.
+    Ending { sync: bool, ticket: Ticket },
     /// To be sent.
     Ended,
 }
@@ -125,7 +125,11 @@ impl Engine {
             turn.events.push((from, dropped));
             return;
         }
-        for chunk in upload.writer.push(bytes) {
+        let before = upload.writer.held();
+        let chunks = upload.writer.push(bytes);
+        let held = upload.writer.held();
+        self.large.collecting = self.large.collecting + held - before;
+        for chunk in chunks {
             self.append_chunk(from, id, chunk, turn);
         }
     }
@@ -184,22 +188,25 @@ impl Engine {
         ticket: Ticket,
         turn: &mut Turn<'_>,
     ) {
+        let sync = durable && self.settings.sync_large_messages;
         let upload = self.upload_mut(from, id);
         let Some(upload) = upload.filter(|upload| upload.stage == Stage::Growing) else {
             self.answer(from, Some(ticket), Err(Refusal::Unknown("upload")), turn);
             return;
         };
-        upload.stage = Stage::Ending { durable, ticket };
+        upload.stage = Stage::Ending { sync, ticket };
         if upload.dropped {
             self.end_if_written(from, id, turn);
             return;
         }
+        let held = upload.writer.held();
         let rest = upload.writer.finish();
         let body = upload.writer.body();
+        self.large.collecting -= held;
         if let Some(chunk) = rest {
             self.append_chunk(from, id, chunk, turn);
         }
-        if durable && body.size > 0 {
+        if sync && body.size > 0 {
             let seal = LargeRequest::Seal(body.id);
             turn.storage.ask(Request::Large(seal));
         } else {
@@ -219,7 +226,7 @@ impl Engine {
         upload.unwritten = upload.unwritten.saturating_sub(length);
         let written = Event::Uploaded(id, Chunk::held(length));
         turn.events.push((from, written));
-        if !matches!(upload.stage, Stage::Ending { durable: true, .. }) {
+        if !matches!(upload.stage, Stage::Ending { sync: true, .. }) {
             self.end_if_written(from, id, turn);
         }
     }
@@ -255,6 +262,7 @@ impl Engine {
         let upload = ended.then(|| client.uploads.remove(&id)).flatten();
         let upload = upload.ok_or(Refusal::Unknown("upload"))?;
         let body = upload.writer.body();
+        self.large.collecting -= upload.writer.held();
         self.large.uploading.remove(&body.id);
         if upload.dropped {
             return Ok(None);
@@ -279,6 +287,7 @@ impl Engine {
         let client = self.clients.get_mut(&from);
         if let Some(upload) = client.and_then(|client| client.uploads.remove(&id)) {
             let body = upload.writer.body().id;
+            self.large.collecting -= upload.writer.held();
             self.large.uploading.remove(&body);
             turn.storage.ask(Request::Large(LargeRequest::Delete(body)));
         }

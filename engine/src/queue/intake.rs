@@ -5,7 +5,7 @@ use super::page_cursor::{Place, Purpose};
 use super::page_in::{Found, Look};
 use crate::address::ledger::Ledger;
 use crate::engine::{Engine, Turn};
-use crate::id::{MessageId, PageId, QueueId};
+use crate::id::{ConnectionId, MessageId, PageId, QueueId};
 use crate::message::Message;
 use crate::storage::page::Entry;
 use crate::storage::record::{LastAddress, Mark, MessageRecord, PagePlace};
@@ -21,12 +21,22 @@ impl Engine {
         look.purpose != Purpose::Search
             || entry
                 .decode_shared(addresses)
-                .is_some_and(|record| self.is_sought(look, &record.message))
+                .is_some_and(|record| self.is_sought(look, entry.index, &record.message))
     }
 
-    fn is_sought(&self, look: Look, message: &Message) -> bool {
+    fn is_sought(&self, look: Look, index: u32, message: &Message) -> bool {
         let queue = self.state.queues.get(look.queue);
-        queue.is_some_and(|queue| queue.is_sought(message, look.from))
+        let origin = self.origin_of(PagePlace {
+            page: look.from.page,
+            index,
+        });
+        queue.is_some_and(|queue| queue.is_sought(message, origin, look.from))
+    }
+
+    /// Who sent a message that is in a page, if that is known.
+    fn origin_of(&self, place: PagePlace) -> ConnectionId {
+        let page = self.state.pages.get(place.page);
+        page.map_or_else(ConnectionId::default, |page| page.origins.of(place.index))
     }
 
     /// A queue takes messages of a page into memory. Where it stopped, if it has no room for all.
@@ -86,7 +96,7 @@ impl Engine {
         }
         match look.purpose {
             Purpose::Due => self.is_due(look, place, message, mark),
-            Purpose::Search if !self.is_sought(look, message) => false,
+            Purpose::Search if !self.is_sought(look, place.index, message) => false,
             Purpose::Search | Purpose::Next => {
                 let now = mark.scheduled <= look.wall || self.has_room_to_wait(look.queue);
                 if !now {
@@ -109,10 +119,14 @@ impl Engine {
         if look.purpose == Purpose::Next {
             self.release_after(id, message, turn);
         }
+        let origin = self.origin_of(place);
         self.state
             .put_on(id, &record.message, mark.count, mark.scheduled);
         if let Some(queue) = self.state.queues.get_mut(id) {
             queue.mark_paged(message, place, look.purpose == Purpose::Search);
+            if let Some(entry) = queue.entry_mut(message) {
+                entry.origin = origin;
+            }
             // It was counted when it came.
             queue.counters.added -= 1;
         }

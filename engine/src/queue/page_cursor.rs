@@ -119,13 +119,13 @@ impl Queue {
         self.move_on(|searched| searched <= from, to);
     }
 
-    /// Whether one of them that looks at `place` takes this message.
-    pub(crate) fn is_sought(&self, message: &Message, place: Place) -> bool {
+    /// Whether one of them that looks at `place` takes this message, sent by `origin`.
+    pub(crate) fn is_sought(&self, message: &Message, origin: ConnectionId, place: Place) -> bool {
         let hungry = self.hungry.values().flatten();
         let hungry = hungry.filter_map(|key| Some((key, self.consumers.get(key)?)));
         hungry
             .filter(|(_, consumer)| !consumer.takes_all() && consumer.searched == place)
-            .any(|(key, consumer)| consumer.takes(message, ConnectionId::default(), key.0))
+            .any(|(key, consumer)| consumer.takes(message, origin, key.0))
     }
 
     /// Those that would take something and looked on from there have looked to there. Who came while the disk was reading

@@ -174,6 +174,7 @@ impl Engine {
         queue.unused_since = None;
         if let Some(client) = self.clients.get_mut(&from) {
             client.consumers.insert(id, queue_id);
+            client.no_local |= open.no_local;
         }
         Ok(queue_id)
     }

@@ -95,6 +95,9 @@ impl Engine {
             let without = copy.properties.without(&[properties::DUPLICATE_ID]);
             copy.properties = without.finish();
         }
+        if of.is_excluded(&copy) || !of.accepts(&copy) {
+            return;
+        }
         let target = Target {
             address,
             queue: Some(queue),

@@ -5,6 +5,7 @@ pub mod duplicate_id_cache;
 mod routed;
 pub mod wildcard;
 
+use routed::Chosen;
 pub(crate) use routed::Routed;
 
 use std::sync::Arc;
@@ -260,25 +261,19 @@ impl Engine {
                 id,
                 sequence: message.id.0,
             });
-        let queues = self.choose(&message, target, routing, from);
-        if queues.is_empty() {
-            self.note_unrouted(target.address, turn);
+        let mut chosen = self.choose(&message, target, routing, from);
+        if chosen.is_empty() {
+            // Publishers of MQTT do not expect that anybody listens.
+            let is_odd = message.published.is_none();
+            self.note_unrouted(target.address, is_odd, turn);
         } else if let Some(address) = self.state.addresses.get_mut(target.address) {
             address.routed += 1;
         }
-        let logs = |id: &QueueId| {
-            self.state
-                .queues
-                .get(*id)
-                .is_some_and(|queue| queue.logs(&message))
-        };
-        let (mut logged, mut volatile): (SmallVec<_>, SmallVec<_>) =
-            queues.into_iter().partition(logs);
-        let paged = self.take_paged(&mut logged, &mut volatile, turn);
+        let paged = self.take_paged(&mut chosen, turn);
         Routed {
             message: Arc::new(message),
-            logged,
-            volatile,
+            logged: chosen.logged,
+            volatile: chosen.volatile,
             paged,
             scheduled,
             duplicate,
@@ -292,19 +287,19 @@ impl Engine {
         target: Target,
         routing: Option<RoutingType>,
         from: Option<ConnectionId>,
-    ) -> SmallVec<[QueueId; 1]> {
-        let mut chosen = SmallVec::new();
+    ) -> Chosen {
+        let mut chosen = Chosen::default();
         if let Some(queue) = target.queue {
-            chosen.extend(
-                self.state
-                    .queues
-                    .get(queue)
-                    .filter(|queue| queue.accepts(message))
-                    .map(|_| queue),
-            );
+            let queue = self.state.queues.get(queue);
+            if let Some(queue) = queue.filter(|queue| queue.accepts(message)) {
+                chosen.add(queue, message);
+            }
             return chosen;
         }
         let reach = self.state.addresses.reach(target.address);
+        if !message.durable {
+            chosen.volatile.reserve(reach.len());
+        }
         let mut anycast: SmallVec<[QueueId; 4]> = SmallVec::new();
         for id in reach.iter() {
             let Some(queue) = self.state.queues.get(*id) else {
@@ -316,15 +311,18 @@ impl Engine {
                 continue;
             }
             match queue.routing() {
-                RoutingType::Multicast => chosen.push(*id),
+                RoutingType::Multicast => chosen.add(queue, message),
                 RoutingType::Anycast => anycast.push(*id),
             }
         }
         if let Some(address) = self.state.addresses.get_mut(target.address)
             && !anycast.is_empty()
         {
-            chosen.push(anycast[address.next_anycast % anycast.len()]);
+            let next = anycast[address.next_anycast % anycast.len()];
             address.next_anycast = address.next_anycast.wrapping_add(1);
+            if let Some(queue) = self.state.queues.get(next) {
+                chosen.add(queue, message);
+            }
         }
         chosen
     }
@@ -345,11 +343,15 @@ impl Engine {
         for paged in &routed.paged {
             self.put_in_page(from, &routed, paged, position, turn);
         }
-        for queue in &routed.volatile {
+        let mut volatile = routed.volatile;
+        if routed.scheduled == 0 && self.gate.is_open(position) {
+            volatile.retain(|queue| !self.hand_over(*queue, &routed.message, turn));
+        }
+        for queue in &volatile {
             self.state
                 .put_on(*queue, &routed.message, 0, routed.scheduled);
         }
-        for queue in routed.logged.into_iter().chain(routed.volatile) {
+        for queue in routed.logged.into_iter().chain(volatile) {
             if let Some(entry) = self
                 .state
                 .queues
@@ -378,12 +380,12 @@ impl Engine {
         self.state.apply(&record, turn.storage.live());
     }
 
-    fn note_unrouted(&mut self, id: AddressId, turn: &mut Turn<'_>) {
+    fn note_unrouted(&mut self, id: AddressId, is_odd: bool, turn: &mut Turn<'_>) {
         let Some(address) = self.state.addresses.get_mut(id) else {
             return;
         };
         address.unrouted += 1;
-        if address.unrouted == 1 {
+        if address.unrouted == 1 && is_odd {
             turn.notices.push(Notice::Unrouted {
                 address: address.record.name.clone(),
             });

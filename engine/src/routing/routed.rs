@@ -9,6 +9,7 @@ use crate::engine::{Engine, Turn, Unit};
 use crate::gate::Held;
 use crate::id::{AddressId, ConnectionId, QueueId};
 use crate::message::Message;
+use crate::queue::Queue;
 use crate::storage::Position;
 use crate::storage::record::{
     DuplicateIdRecord, MessageRecord, PagePlace, PagedRecord, Record, Route,
@@ -26,6 +27,36 @@ pub(crate) struct Routed {
     pub paged: SmallVec<[PagedTo; 1]>,
     pub scheduled: u64,
     pub duplicate: Option<DuplicateIdRecord>,
+}
+
+/// The queues for a message, before it is known which of them are reached through a page.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    /// Queues on which it stands in the log.
+    pub logged: SmallVec<[QueueId; 1]>,
+    /// Queues on which it does not.
+    pub volatile: SmallVec<[QueueId; 1]>,
+    /// The addresses of all of them.
+    addresses: SmallVec<[AddressId; 2]>,
+}
+
+impl Chosen {
+    /// One more.
+    pub fn add(&mut self, queue: &Queue, message: &Message) {
+        match queue.logs(message) {
+            true => self.logged.push(queue.id()),
+            false => self.volatile.push(queue.id()),
+        }
+        let address = queue.address_id();
+        if !self.addresses.contains(&address) {
+            self.addresses.push(address);
+        }
+    }
+
+    /// No queue wants it.
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
+    }
 }
 
 /// The message as a page of this address has it.
@@ -91,21 +122,11 @@ impl Engine {
     /// Takes from a message's queues those whose address pages: a place in a page for each such address.
     pub(super) fn take_paged(
         &mut self,
-        logged: &mut SmallVec<[QueueId; 1]>,
-        volatile: &mut SmallVec<[QueueId; 1]>,
+        chosen: &mut Chosen,
         turn: &mut Turn<'_>,
     ) -> SmallVec<[PagedTo; 1]> {
-        let mut addresses: SmallVec<[AddressId; 2]> = SmallVec::new();
-        for queue in logged.iter().chain(volatile.iter()) {
-            let address = self
-                .state
-                .queues
-                .get(*queue)
-                .map(|queue| queue.address_id());
-            addresses.extend(address.filter(|address| !addresses.contains(address)));
-        }
         let mut paged = SmallVec::new();
-        for address in addresses {
+        for address in std::mem::take(&mut chosen.addresses) {
             let Some(place) = self.page_for(address, turn) else {
                 continue;
             };
@@ -122,8 +143,8 @@ impl Engine {
             paged.push(PagedTo {
                 place,
                 address,
-                logged: take(logged),
-                volatile: take(volatile),
+                logged: take(&mut chosen.logged),
+                volatile: take(&mut chosen.volatile),
             });
         }
         paged
@@ -145,6 +166,12 @@ impl Engine {
             self.state
                 .pages
                 .put(place, address, &routed.message, &routes, false);
+        }
+        let client = from.and_then(|from| Some((from, self.clients.get(&from)?)));
+        if let Some((from, _)) = client.filter(|(_, client)| client.no_local)
+            && let Some(page) = self.state.pages.get_mut(place.page)
+        {
+            page.origins.set(place.index, from);
         }
         let visible = self.gate.is_open(position);
         self.arrive_in_page(place, visible, turn);

@@ -6,10 +6,12 @@ pub(crate) mod blocks;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::address::name::split_fqqn;
+use crate::address::name::{QUALIFIER, split_fqqn};
+use crate::engine::{Engine, Turn};
 use crate::event::Refusal;
 use crate::id::{
-    AddressId, ClientSessionId, ConsumerId, DownloadId, QueueId, SessionId, TransactionId, UploadId,
+    AddressId, ClientSessionId, ConnectionId, ConsumerId, DownloadId, QueueId, SessionId,
+    TransactionId, UploadId,
 };
 use crate::large_message::{Download, Upload};
 use crate::security::permissions::Permission;
@@ -33,6 +35,8 @@ pub struct Client {
     pub client_session: Option<ClientSessionId>,
     /// Its open transactions.
     pub transactions: BTreeMap<TransactionId, Transaction>,
+    /// It has had a consumer that does not want what its own connection sends.
+    pub no_local: bool,
     /// The last position it caused: whatever it is told next waits for that.
     pub last: Position,
     /// The address it last sent to, so that the next send need not look it up.
@@ -95,5 +99,88 @@ impl Session {
             address: address.into(),
             queue: queue.map(Into::into),
         })
+    }
+}
+
+impl Engine {
+    /// Whether a user may do something, by the session's name.
+    pub(crate) fn authorize(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        permission: Permission,
+        name: &Arc<str>,
+    ) -> Result<(), Refusal> {
+        let session = self
+            .clients
+            .get_mut(&from)
+            .and_then(|client| client.sessions.get_mut(&session));
+        session
+            .ok_or(Refusal::Unknown("session"))?
+            .check(&self.settings, permission, name)
+    }
+
+    /// Whether a user may do something with a queue: what the security settings say of its FQQN, else of its address.
+    pub(crate) fn authorize_queue(
+        &mut self,
+        from: ConnectionId,
+        session: SessionId,
+        permission: Permission,
+        address: &str,
+        queue: &str,
+    ) -> Result<(), Refusal> {
+        if !self.settings.security_enabled {
+            return Ok(());
+        }
+        let name = format!("{address}{QUALIFIER}{queue}").into();
+        self.authorize(from, session, permission, &name)
+    }
+
+    /// A client begins a session.
+    pub(crate) fn open_session(
+        &mut self,
+        from: ConnectionId,
+        id: SessionId,
+        session: Session,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(client) = self.clients.get_mut(&from) {
+            client.sessions.insert(id, session);
+        }
+        self.hold_on_full_disk(from, turn);
+    }
+
+    /// A session ends: its open transactions are rolled back, its consumers close, its uploads are given up.
+    pub(crate) fn close_session(&mut self, from: ConnectionId, id: SessionId, turn: &mut Turn<'_>) {
+        let Some(client) = self.clients.get(&from) else {
+            return;
+        };
+        let open = client
+            .transactions
+            .iter()
+            .filter(|(_, transaction)| transaction.session == id);
+        let transactions: Vec<_> = open.map(|(id, _)| *id).collect();
+        let of_session = |consumer: &ConsumerId, queue: &QueueId| {
+            let queue = self.state.queues.get(*queue);
+            queue
+                .and_then(|queue| queue.consumers.get(&(from, *consumer)))
+                .is_some_and(|c| c.session == id)
+        };
+        let consumers: Vec<_> = client
+            .consumers
+            .iter()
+            .filter(|(c, q)| of_session(c, q))
+            .map(|(c, _)| *c)
+            .collect();
+        for transaction in transactions {
+            self.rollback_transaction(from, transaction, None, turn);
+        }
+        for consumer in consumers {
+            self.close_consumer((from, consumer), false, turn);
+        }
+        self.abort_uploads(from, Some(id), turn);
+        if let Some(client) = self.clients.get_mut(&from) {
+            client.sessions.remove(&id);
+        }
     }
 }

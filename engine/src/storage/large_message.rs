@@ -104,6 +104,11 @@ impl Writer {
         self.body
     }
 
+    /// Bytes of memory that the unfinished chunk takes.
+    pub fn held(&self) -> u64 {
+        self.chunk.capacity() as u64
+    }
+
     /// More of the body; the chunks it completes.
     pub fn push(&mut self, mut bytes: &[u8]) -> Vec<Chunk> {
         let mut chunks = Vec::new();

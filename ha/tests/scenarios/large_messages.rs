@@ -19,11 +19,11 @@ use crate::broker::*;
 const SIZE: usize = 400_000;
 const OPEN: Option<TransactionId> = Some(TransactionId(5));
 
-fn body(size: usize) -> Vec<u8> {
+pub(crate) fn body(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n % 251) as u8).collect()
 }
 
-fn begin(broker: &mut Broker, client: u64, upload: u64, address: &str) {
+pub(crate) fn begin(broker: &mut Broker, client: u64, upload: u64, address: &str) {
     let begin = UploadBegin {
         session: SESSION,
         address: address.into(),
@@ -34,14 +34,14 @@ fn begin(broker: &mut Broker, client: u64, upload: u64, address: &str) {
     broker.ask(client, Command::Upload(UploadId(upload), begin));
 }
 
-fn append(broker: &mut Broker, client: u64, upload: u64, bytes: &[u8]) {
+pub(crate) fn append(broker: &mut Broker, client: u64, upload: u64, bytes: &[u8]) {
     for piece in bytes.chunks(50_000) {
         let append = UploadCommand::Append(Bytes::copy_from_slice(piece));
         broker.ask(client, Command::Upload(UploadId(upload), append));
     }
 }
 
-fn end(broker: &mut Broker, client: u64, upload: u64) -> Ticket {
+pub(crate) fn end(broker: &mut Broker, client: u64, upload: u64) -> Ticket {
     let ticket = broker.ticket();
     let end = UploadCommand::End {
         durable: true,

@@ -6,10 +6,12 @@ use hind_engine::address::settings::{AddressFullPolicy, AddressSettingsOverrides
 use hind_engine::command::*;
 use hind_engine::id::*;
 use hind_engine::notice::{Notice, PageLimit};
+use hind_engine::storage::large_message::CHUNK;
 use hind_ha::Settings;
 use hind_ha::input::{DiskUsage, Input};
 
 use crate::broker::*;
+use crate::large_messages;
 use crate::paging::*;
 
 /// Pages whatever comes after the third message, until the limit is reached.
@@ -129,6 +131,41 @@ fn page_limit_messages_counts_those_of_the_queue_that_has_most() {
 }
 
 #[test]
+fn an_address_is_full_when_its_bytes_or_its_messages_reach_a_limit_whichever_comes_first() {
+    // Each message weighs some hundred bytes.
+    for (bytes, messages, taken) in [
+        (None, Some(2), 2..=2),
+        (Some(2_000), None, 3..=6),
+        (Some(2_000), Some(2), 2..=2),
+        (Some(2_000), Some(100), 3..=6),
+        (Some(0), None, 0..=0),
+        (None, Some(0), 0..=0),
+    ] {
+        let settings = |policy| AddressSettingsOverrides {
+            address_full_policy: Some(policy),
+            max_size_bytes: Some(bytes),
+            max_size_messages: Some(messages),
+            ..AddressSettingsOverrides::default()
+        };
+        let mut broker = Broker::with(&[
+            ("fail", settings(AddressFullPolicy::Fail)),
+            ("drop", settings(AddressFullPolicy::Drop)),
+            ("page", settings(AddressFullPolicy::Page)),
+        ]);
+        broker.connect(1, "a");
+        for address in ["fail", "drop", "page"] {
+            broker.consume_with(1, 1, address, Some(Anycast), |open| {
+                open.credit = Credit::messages(0);
+            });
+            broker.send_many(1, address, 0..20);
+            let in_memory = broker.queue_len(address).expect("there");
+            assert!(taken.contains(&in_memory), "{address}: {in_memory}");
+        }
+        assert_eq!(broker.count("page"), 20);
+    }
+}
+
+#[test]
 fn page_limits_are_in_force_again_after_a_restart_and_are_none_without_a_policy() {
     let limit = |policy| AddressSettingsOverrides {
         page_limit_messages: Some(Some(10)),
@@ -241,6 +278,55 @@ fn a_queue_that_waits_for_acknowledgements_before_it_reads_on_says_so_once_a_min
     assert_eq!(broker.limits_noticed(), ["q holds 4"]);
     assert_eq!(broker.drain(1, 1), bodies(0..51));
     assert_eq!(broker.limits_noticed(), [""; 0]);
+}
+
+#[test]
+fn what_uploads_collect_counts_as_memory_until_it_is_written_or_given_up() {
+    let mut settings = Settings::default();
+    settings.engine.global_max_bytes = Some(1_000_000);
+    let mut broker = Broker::start(settings);
+    for client in 1..=9 {
+        broker.connect(client, "a");
+        large_messages::begin(&mut broker, client, 1, "q");
+        assert_eq!(
+            broker.node.engine().collecting(),
+            (client - 1) * CHUNK as u64
+        );
+        large_messages::append(&mut broker, client, 1, b"the beginning");
+    }
+    broker.send_many(1, "other", 0..1);
+    let full = "all full with 0";
+    assert_eq!(broker.limits_noticed(), [full]);
+    assert_eq!(broker.count("other"), 1);
+    assert!(broker.pages_left() == 1, "it goes to a page");
+    for client in 1..=3 {
+        broker.input(Input::Disconnected(ConnectionId(client)));
+    }
+    for client in 4..=6 {
+        large_messages::end(&mut broker, client, 1);
+    }
+    assert_eq!(broker.node.engine().collecting(), 3 * CHUNK as u64);
+    for client in 7..=9 {
+        let abort = Command::Upload(UploadId(1), UploadCommand::Abort);
+        broker.ask(client, abort);
+    }
+    assert_eq!(broker.node.engine().collecting(), 0);
+    assert_eq!(broker.limits_noticed().len(), 1, "there is room again");
+}
+
+#[test]
+fn a_large_body_is_synced_unless_the_settings_say_otherwise() {
+    for sync in [true, false] {
+        let mut settings = Settings::default();
+        settings.engine.sync_large_messages = sync;
+        let mut broker = Broker::start(settings);
+        broker.connect(1, "a");
+        large_messages::begin(&mut broker, 1, 1, "q");
+        large_messages::append(&mut broker, 1, 1, &large_messages::body(200_000));
+        let ticket = large_messages::end(&mut broker, 1, 1);
+        assert!(broker.told(1).contains(&format!("done {ticket}")));
+        assert_eq!(broker.large.sealed.len(), usize::from(sync));
+    }
 }
 
 #[test]

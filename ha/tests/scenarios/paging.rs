@@ -21,7 +21,7 @@ pub(crate) fn small() -> AddressSettingsOverrides {
     }
 }
 
-fn paging() -> Broker {
+pub(crate) fn paging() -> Broker {
     Broker::with(&[("#", small())])
 }
 
@@ -515,88 +515,71 @@ fn messages_that_are_not_durable_page_too_and_end_with_the_broker() {
 }
 
 #[test]
-fn a_page_that_cannot_be_read_is_named_and_kept_and_the_rest_is_delivered() {
-    let mut broker = paging();
+fn where_memory_is_short_pages_that_are_not_full_are_put_on_the_disk_and_nothing_is_lost() {
+    let mut settings = hind_ha::Settings::default();
+    settings.engine.global_max_bytes = Some(80_000);
+    let large_pages = AddressSettingsOverrides {
+        page_size_bytes: Some(1 << 20),
+        ..small()
+    };
+    let _ = settings.engine.address_settings.insert("#", large_pages);
+    let mut broker = Broker::start(settings);
     broker.connect(1, "a");
-    broker.send_many(1, "q", 0..60);
-    let page = *broker.pages.keys().nth(1).expect("several pages");
-    let file = broker.pages.get_mut(&page).expect("there");
-    let middle = file.len() / 2;
-    file[middle] ^= 1;
-    broker.told(1);
-    broker.consume(1, 1, "q", routing("q"));
-    let got = broker.drain(1, 1);
-    assert_eq!(got.len(), 59);
-    assert!(got.iter().all(|body| bodies(0..60).contains(body)));
-    assert_eq!(broker.aside, [page]);
-    let damaged: Vec<_> = broker
-        .noticed()
-        .into_iter()
-        .filter(|notice| matches!(notice, Notice::PageDamaged { lost: 1, .. }))
-        .collect();
-    assert_eq!(damaged.len(), 1);
-    assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
-}
-
-#[test]
-fn a_page_whose_file_is_gone_is_named_and_the_rest_is_delivered() {
-    let mut broker = paging();
-    broker.connect(1, "a");
-    broker.send_many(1, "q", 0..60);
-    let page = *broker.pages.keys().nth(1).expect("several pages");
-    broker.pages.remove(&page);
-    broker.crash_and_restart();
-    broker.connect(1, "a");
-    broker.consume(1, 1, "q", routing("q"));
-    let mut got = broker.drain(1, 1);
-    for _ in 0..5 {
-        broker.pass(4_000);
-        got.extend(broker.drain(1, 1));
+    let queues = ["q1", "q2", "q3", "q4"];
+    for number in 0..120 {
+        for queue in queues {
+            let sent = message(queue, &format!("m{number}"));
+            let sent = with_property(sent, "more", Value::Text(&"-".repeat(300)));
+            broker.send(1, sent, routing(queue));
+        }
     }
-    assert!(got.len() > 30 && got.len() < 60, "{}", got.len());
-    assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
-    let damaged = |notice: &Notice| matches!(notice, Notice::PageDamaged { .. });
-    assert_eq!(broker.noticed().iter().filter(|it| damaged(it)).count(), 1);
+    broker.told(1);
+    let largest = broker.pages.values().map(Vec::len).max();
+    assert!(broker.pages.len() > 8, "{} pages", broker.pages.len());
+    assert!(largest.is_some_and(|bytes| bytes < 20_000), "{largest:?}");
+    for (consumer, queue) in (1..).zip(queues) {
+        broker.consume(1, consumer, queue, routing(queue));
+        assert_eq!(broker.drain(1, consumer), bodies(0..120), "{queue}");
+    }
+    assert_eq!(broker.pages_left(), 0);
 }
 
 #[test]
-fn a_page_that_cannot_be_read_for_a_moment_is_read_again_and_nothing_is_lost() {
-    for failures in 1..=5 {
-        let mut broker = paging();
+fn what_a_client_sent_itself_is_kept_from_its_no_local_consumer_also_behind_a_page() {
+    for (room, credit) in [(4, 100), (100, 100), (4, 1)] {
+        let settings = AddressSettingsOverrides {
+            max_read_page_messages: Some(Some(room)),
+            ..small()
+        };
+        let mut broker = Broker::with(&[("#", settings)]);
         broker.connect(1, "a");
         broker.connect(2, "a");
-        broker.send_many(1, "q", 0..60);
-        broker.send_many(1, "other", 0..60);
+        broker.consume_with(1, 1, "q", Some(Anycast), |open| {
+            open.no_local = true;
+            open.credit = Credit::messages(0);
+        });
+        for number in 0..40 {
+            let sender = 1 + u64::from(number % 3 == 0);
+            broker.send_many(sender, "q", number..number + 1);
+        }
         broker.told(1);
-        broker.failing_reads = failures;
-        broker.consume(1, 1, "q", routing("q"));
-        let mut got = broker.drain(1, 1);
-        assert_eq!(got, bodies(0..3), "{failures}");
-        broker.failing_reads = 0;
-        broker.consume(2, 1, "other", routing("other"));
-        assert_eq!(broker.drain(2, 1), bodies(0..60), "others go on");
-        for (failed, pause) in (1..).zip([50, 250, 1_000, 4_000]) {
-            assert_eq!(broker.drain(1, 1), [""; 0], "{failures}");
-            broker.failing_reads = u32::from(failed < failures);
-            broker.pass(pause);
-            if failed == failures {
-                break;
-            }
+        broker.told(2);
+        let mut got = Vec::new();
+        for _ in 0..40 {
+            let more = ConsumerCommand::Credit(Credit::messages(credit));
+            broker.ask(1, Command::Consumer(ConsumerId(1), more));
+            got.extend(broker.drain(1, 1));
         }
-        got.extend(broker.drain(1, 1));
-        let notices = broker.noticed();
-        let said = |is: fn(&&Notice) -> bool| notices.iter().filter(is).count();
-        let failed = said(|notice| matches!(notice, Notice::PageReadFailed { .. }));
-        assert_eq!(failed, 1, "{failures}");
-        let lost = said(|notice| matches!(notice, Notice::PageDamaged { .. }));
-        if failures < 5 {
-            assert_eq!((got, lost), (bodies(0..60), 0));
-            assert!(broker.aside.is_empty());
-        } else {
-            assert!(got.len() < 60 && got.len() > 30, "{}", got.len());
-            assert_eq!((lost, broker.aside.len()), (1, 1));
-        }
-        assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+        let others = (0..40).filter(|number| number % 3 == 0);
+        let others: Vec<_> = others.map(|number| format!("m{number}")).collect();
+        assert_eq!(got, others, "{room} {credit}");
+        broker.consume(2, 1, "q", Some(Anycast));
+        let mut rest = broker.drain(2, 1);
+        rest.sort_by_key(|body| body[1..].parse::<u32>().expect("a number"));
+        let own = (0..40).filter(|number| number % 3 != 0);
+        let own: Vec<_> = own.map(|number| format!("m{number}")).collect();
+        assert_eq!(rest, own, "{room} {credit}");
+        assert_eq!(broker.pages_left(), 0);
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::broker::*;
 use crate::client::*;
 
+use hind_engine::address::routing_type::RoutingType::Multicast;
 use hind_engine::client_session::SessionExpiry;
 use hind_engine::command::*;
 use hind_engine::message::Qos::*;
@@ -159,4 +160,14 @@ fn they_are_counted_as_memory_and_limited() {
         broker.told(9),
         ["refused limit reached: bytes of retained messages"]
     );
+}
+
+#[test]
+fn the_addresses_where_another_broker_keeps_them_are_nobodys() {
+    let mut broker = Broker::with(&[]);
+    broker.connect(9, "a");
+    broker.publish(9, published("$sys.mqtt.retain.t", "x", AtLeastOnce));
+    broker.consume(9, 1, "$sys.mqtt.#", Some(Multicast));
+    let refused = "refused AMQ229216: Invalid queue name: it is reserved for the broker";
+    assert_eq!(broker.told(9), [refused; 2]);
 }

@@ -4,29 +4,20 @@
 use std::mem;
 use std::sync::Arc;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use hind_engine::command::{ClientSessionCommand, Command, SessionCommand};
-use hind_engine::event::{Attached, Delivery, Event, Refusal};
-use hind_engine::id::{ConnectionId, DownloadId, Ticket};
-use hind_engine::protocol::{self, Close, Login, Outbound, PeerViolation};
-use hind_engine::security::user::Identity;
+use bytes::{Buf, Bytes, BytesMut};
+use hind_engine::event::{Event, Refusal};
+use hind_engine::id::{ConnectionId, Ticket};
+use hind_engine::protocol::{self, Close, Outbound, PeerViolation};
 use hind_engine::time::{Instant, Now};
 
-use crate::authentication::Step;
-use crate::codec::{
-    self, Answer, Auth, Connect, Disconnect, Frame, Kind, Limits, Packet, Reason, Version,
-};
+use crate::codec::{self, Disconnect, Frame, Kind, Limits, Packet, Reason, Version};
 use crate::download::Download;
 use crate::fault::Fault;
-use crate::handshake::{Hello, NotWelcome};
+use crate::handshake::Hello;
 use crate::keep_alive::KeepAlive;
 use crate::options::Options;
 use crate::refusal;
-use crate::session::{SESSION, Session};
-
-/// The ticket of the login and then of the session; what follows is counted apart, because it begins after both are
-/// answered.
-const FIRST: Ticket = Ticket(0);
+use crate::session::Session;
 
 /// One MQTT connection.
 ///
@@ -44,24 +35,24 @@ const FIRST: Ticket = Ticket(0);
 /// and by the window of each subscription. Subscriptions are bounded by the engine.
 #[derive(Debug)]
 pub struct Connection {
-    options: Arc<Options>,
-    id: ConnectionId,
-    seed: u64,
-    state: State,
-    keep_alive: Option<KeepAlive>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) id: ConnectionId,
+    pub(crate) seed: u64,
+    pub(crate) state: State,
+    pub(crate) keep_alive: Option<KeepAlive>,
     /// The broker blocks producers.
     blocked: bool,
     /// A PUBLISH waits for that to end.
     stalled: bool,
     /// The PUBLISH whose payload comes from a file.
-    download: Option<Box<Download>>,
+    pub(crate) download: Option<Box<Download>>,
     /// What was left in the input: more than that is something heard.
     unread: usize,
 }
 
 /// What the connection waits for.
 #[derive(Debug)]
-enum State {
+pub(crate) enum State {
     /// CONNECT; ended by it, or by anything else as a violation.
     AwaitingConnect,
     /// The client's next word in an exchange of AUTH packets.
@@ -183,7 +174,7 @@ impl Connection {
         Ok(())
     }
 
-    fn deal_with(&mut self, now: Now, event: Event, out: &mut Outbound) {
+    pub(crate) fn deal_with(&mut self, now: Now, event: Event, out: &mut Outbound) {
         match event {
             Event::LoggedIn(_, identity) => self.logged_in(identity, None, out),
             Event::Attached(_, attached) => self.attached(now, &attached, out),
@@ -237,7 +228,7 @@ impl Connection {
 
     /// Says why in the words of the version, and closes. In the middle of a packet it closes without a word, which would be
     /// taken for a part of it.
-    fn fail(&mut self, fault: &Fault, out: &mut Outbound) {
+    pub(crate) fn fail(&mut self, fault: &Fault, out: &mut Outbound) {
         let text = fault.clause.is_none().then_some(&*fault.detail);
         let is_speaking = self.is_speaking();
         match (mem::replace(&mut self.state, State::Closed), fault.reason) {
@@ -261,340 +252,6 @@ impl Connection {
         self.download = None;
         out.close = Some(fault.close());
     }
-}
-
-/// Large messages on their way out.
-impl Connection {
-    /// A packet has begun to go out and has not ended.
-    fn is_speaking(&self) -> bool {
-        self.download
-            .as_ref()
-            .is_some_and(|download| download.has_begun())
-    }
-
-    fn deliver(&mut self, now: Now, delivery: Delivery, out: &mut Outbound) {
-        let State::Connected(session) = &mut self.state else {
-            return;
-        };
-        match delivery.message.body.large() {
-            None => session.deliver(now, &delivery, out),
-            Some(body) => {
-                let id = session.download_id();
-                let download = Download::begin(id, delivery, body, &mut out.commands);
-                self.download = Some(Box::new(download));
-            }
-        }
-    }
-
-    /// What the engine says of messages waits until the one that is on its way has gone.
-    fn wait(&mut self, event: Event) -> Option<Event> {
-        let of_messages = matches!(event, Event::Deliver(_) | Event::Detached(..));
-        match &mut self.download {
-            Some(download) if of_messages => {
-                download.waiting.push_back(event);
-                None
-            }
-            _ => Some(event),
-        }
-    }
-
-    fn window(&mut self, now: Now, id: DownloadId, window: &Bytes, out: &mut Outbound) {
-        let Some(download) = self.download.as_mut().filter(|download| download.is(id)) else {
-            return;
-        };
-        let State::Connected(session) = &mut self.state else {
-            return;
-        };
-        if download.pass(window, &mut out.commands)
-            && !session.write_head(now, &download.delivery, out)
-        {
-            out.commands.push(download.close());
-            session.delivered(&download.delivery, false, out);
-            self.next_message(now, out);
-            return;
-        }
-        out.bytes.payload(window);
-        if download.is_over() {
-            session.delivered(&download.delivery, true, out);
-            self.next_message(now, out);
-        }
-    }
-
-    fn download_failed(&mut self, now: Now, id: DownloadId, out: &mut Outbound) {
-        let Some(download) = self.download.as_ref().filter(|download| download.is(id)) else {
-            return;
-        };
-        if download.has_begun() {
-            let what = "the rest of a message could not be read";
-            let fault = Fault::refused(Reason::ImplementationSpecificError, what);
-            self.fail(&fault, out);
-            return;
-        }
-        if let State::Connected(session) = &mut self.state {
-            session.delivered(&download.delivery, false, out);
-        }
-        self.next_message(now, out);
-    }
-
-    /// The message that was on its way has gone: what waited for that.
-    fn next_message(&mut self, now: Now, out: &mut Outbound) {
-        let Some(mut before) = self.download.take() else {
-            return;
-        };
-        while let Some(segment) = before.aside.pop() {
-            out.bytes.payload(&segment);
-        }
-        while let Some(event) = before.waiting.pop_front() {
-            self.deal_with(now, event, out);
-            if let Some(download) = &mut self.download {
-                download.waiting = before.waiting;
-                return;
-            }
-        }
-    }
-
-    /// Carries something out that may speak while a packet is going out: what it says is put aside.
-    fn aside<R>(
-        &mut self,
-        out: &mut Outbound,
-        act: impl FnOnce(&mut Self, &mut Outbound) -> R,
-    ) -> R {
-        let Some(download) = self
-            .download
-            .as_mut()
-            .filter(|download| download.has_begun())
-        else {
-            return act(self, out);
-        };
-        let before = mem::replace(&mut out.bytes, mem::take(&mut download.aside));
-        let result = act(self, out);
-        let said = mem::replace(&mut out.bytes, before);
-        if let Some(download) = &mut self.download {
-            download.aside = said;
-        }
-        result
-    }
-}
-
-/// Letting a client in.
-impl Connection {
-    fn connect(
-        &mut self,
-        now: Now,
-        frame: Frame,
-        body: &[u8],
-        out: &mut Outbound,
-    ) -> Result<(), Fault> {
-        let connect = Connect::read(frame.flags, body).map_err(|refused| {
-            answer_refused(refused.answer, out.bytes.head());
-            Fault::from(refused.malformed)
-        })?;
-        let unused_id = || unused_id(self.seed, self.id, now);
-        let hello = Hello::read(&connect, &self.options, now, unused_id)
-            .map_err(|not_welcome| reject(&connect, not_welcome, out.bytes.head()))?;
-        let mut hello = Box::new(hello);
-        let Some(authentication) = &mut hello.authentication else {
-            out.login = Some(Login {
-                credentials: mem::take(&mut hello.credentials),
-                ticket: FIRST,
-            });
-            self.state = State::AwaitingLogin(hello);
-            return Ok(());
-        };
-        let data = connect
-            .properties
-            .iter()
-            .find_map(|property| match property {
-                codec::Property::AuthenticationData(data) => Some(data),
-                _ => None,
-            });
-        let step = authentication.step(data);
-        self.state = State::AwaitingAuth(hello);
-        self.authenticated_so_far(step, out)
-    }
-
-    /// Before a client is let in it may go on authenticating, or give up.
-    fn packet_of_stranger(&mut self, packet: &Packet<'_>, out: &mut Outbound) -> Result<(), Fault> {
-        let State::AwaitingAuth(hello) = &mut self.state else {
-            return Ok(());
-        };
-        match packet {
-            Packet::Auth(auth) => {
-                let authentication = hello.authentication.as_mut();
-                let step = match authentication {
-                    Some(authentication) => {
-                        step(authentication, *auth, Reason::ContinueAuthentication)?
-                    }
-                    None => None,
-                };
-                self.authenticated_so_far(step, out)
-            }
-            Packet::Disconnect(_) => {
-                self.state = State::Closed;
-                out.close = Some(Close::Orderly);
-                Ok(())
-            }
-            _ => Err(Fault::violation(
-                Reason::ProtocolError,
-                "MQTT-3.1.2-30",
-                "a packet other than AUTH or DISCONNECT before CONNACK",
-            )),
-        }
-    }
-
-    fn authenticated_so_far(
-        &mut self,
-        step: Option<Step>,
-        out: &mut Outbound,
-    ) -> Result<(), Fault> {
-        match step {
-            Some(Step::Continue(data)) => {
-                if let State::AwaitingAuth(hello) = &self.state {
-                    hello.ask_more(&data, out.bytes.head());
-                }
-                Ok(())
-            }
-            Some(Step::Accept { identity, data }) => {
-                self.logged_in(identity, data, out);
-                Ok(())
-            }
-            Some(Step::Refuse) | None => {
-                let what = "the authentication failed";
-                Err(Fault::refused(Reason::NotAuthorized, what))
-            }
-        }
-    }
-
-    fn logged_in(&mut self, identity: Identity, last_word: Option<Bytes>, out: &mut Outbound) {
-        match mem::replace(&mut self.state, State::Closed) {
-            State::AwaitingLogin(mut hello) | State::AwaitingAuth(mut hello) => {
-                let open = SessionCommand::Open {
-                    identity,
-                    client_id: Some(Arc::clone(&hello.client_id)),
-                };
-                out.commands.push(Command::Session(SESSION, open));
-                let attach = Box::new(hello.attach(&self.options, FIRST));
-                let attach = ClientSessionCommand::Attach(attach);
-                out.commands.push(Command::ClientSession(SESSION, attach));
-                self.state = State::AwaitingSession(hello, last_word);
-            }
-            other => self.state = other,
-        }
-    }
-
-    fn attached(&mut self, now: Now, attached: &Attached, out: &mut Outbound) {
-        match mem::replace(&mut self.state, State::Closed) {
-            State::AwaitingSession(hello, last_word) => {
-                let (keep_alive, told) =
-                    KeepAlive::agree(hello.keep_alive, hello.version, &self.options, now);
-                let head = out.bytes.head();
-                let present = attached.present;
-                if !hello.welcome(&self.options, present, told, last_word.as_ref(), head) {
-                    let what = "the client takes no packet as large as a CONNACK";
-                    out.close = Some(Fault::refused(Reason::PacketTooLarge, what).close());
-                    return;
-                }
-                self.keep_alive = Some(keep_alive);
-                let options = Arc::clone(&self.options);
-                let session = Session::begin(*hello, options, attached, out);
-                self.state = State::Connected(Box::new(session));
-            }
-            other => self.state = other,
-        }
-    }
-
-    /// A client that was let in by an exchange may go through it again, as the same user [MQTT 5.0 §4.12.1].
-    fn authenticate_again(&mut self, auth: Auth<'_>, out: &mut Outbound) -> Result<(), Fault> {
-        let State::Connected(session) = &mut self.state else {
-            return Ok(());
-        };
-        let Some(authentication) = &mut session.authentication else {
-            return Err(Fault::violation(
-                Reason::ProtocolError,
-                "MQTT-4.12.0-6",
-                "an AUTH of a client that named no authentication method",
-            ));
-        };
-        let expected = match authentication.exchange {
-            Some(_) => Reason::ContinueAuthentication,
-            None => {
-                authentication.exchange = Some(authentication.method.begin());
-                Reason::ReAuthenticate
-            }
-        };
-        let (reason, data) = match step(authentication, auth, expected)? {
-            Some(Step::Continue(data)) => (Reason::ContinueAuthentication, Some(data)),
-            Some(Step::Accept { data, .. }) => (Reason::Success, data),
-            Some(Step::Refuse) | None => {
-                let what = "the authentication failed";
-                return Err(Fault::refused(Reason::NotAuthorized, what));
-            }
-        };
-        let name = authentication.method.name();
-        codec::auth(reason, name, data.as_deref(), out.bytes.head());
-        Ok(())
-    }
-}
-
-/// The client's next word, if it is of the right kind and method [MQTT-4.12.0-5].
-fn step(
-    authentication: &mut crate::authentication::Authentication,
-    auth: Auth<'_>,
-    expected: Reason,
-) -> Result<Option<Step>, Fault> {
-    if auth.reason != expected {
-        let what = "an AUTH that does not go on where the last one was";
-        return Err(Fault::violation(
-            Reason::ProtocolError,
-            "MQTT-4.12.0-3",
-            what,
-        ));
-    }
-    if auth.method != Some(authentication.method.name()) {
-        let what = "an AUTH by another method than CONNECT named";
-        return Err(Fault::violation(
-            Reason::ProtocolError,
-            "MQTT-4.12.0-5",
-            what,
-        ));
-    }
-    Ok(authentication.step(auth.data))
-}
-
-/// Answers a CONNECT that is none.
-fn answer_refused(answer: Answer, out: &mut BytesMut) {
-    match answer {
-        Answer::Nothing => {}
-        Answer::ReturnCode(code) => out.put_slice(&[0x20, 2, 0, code]),
-        Answer::Reason(reason) => out.put_slice(&[0x20, 3, 0, reason.code(), 0]),
-    }
-}
-
-/// Answers a CONNECT that can be read but is not accepted.
-fn reject(connect: &Connect<'_>, not_welcome: NotWelcome, out: &mut BytesMut) -> Fault {
-    let NotWelcome {
-        reason,
-        clause,
-        detail,
-    } = not_welcome;
-    codec::ConnAck::default().write(connect.version, reason, usize::MAX, out);
-    Fault {
-        clause,
-        reason: Some(reason),
-        detail: detail.to_owned(),
-    }
-}
-
-/// A name that no other client has: from a number nobody can foresee, the connection and the time.
-fn unused_id(seed: u64, connection: ConnectionId, now: Now) -> String {
-    let low = connection.0 ^ now.wall.rotate_left(32);
-    let [a, b, c, d, e, f, g, h] = low.to_be_bytes();
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{a:02x}{b:02x}-{c:02x}{d:02x}{e:02x}{f:02x}{g:02x}{h:02x}",
-        seed >> 32,
-        seed >> 16 & 0xffff,
-        seed & 0xfff,
-    )
 }
 
 impl protocol::Connection for Connection {

@@ -10,7 +10,7 @@ use crate::alias::{Named, ServerAliases};
 use crate::codec::{PublishHead, PublishProperties, Qos, Version};
 use crate::convert::{self, wire_qos};
 use crate::options::Options;
-use crate::subscription::Wish;
+use crate::subscription::Label;
 use crate::topic;
 
 /// What a client takes.
@@ -30,14 +30,14 @@ pub(crate) struct Reader<'a> {
 /// packet is larger than the client takes [MQTT-3.1.2-24].
 pub(crate) fn write_head(
     delivery: &Delivery,
-    wish: &Wish,
+    label: &Label,
     reader: Reader<'_>,
     now: Now,
     out: &mut Segments,
 ) -> bool {
     let message = &*delivery.message;
     let topic = topic::of_address(&message.address, &reader.options.addresses);
-    let mut head = head(delivery, wish, reader.version, &topic);
+    let mut head = head(delivery, label, reader.version, &topic);
     let mut carried = BytesMut::new();
     let payload = message.body.len();
     if reader.version < Version::V5 {
@@ -47,7 +47,7 @@ pub(crate) fn write_head(
     head.properties = PublishProperties {
         expiry: convert::seconds_left(message, now),
         alias: None,
-        subscriptions: wish.identifier.as_slice(),
+        subscriptions: &label.identifiers,
         carried: &carried,
     };
     let Some(aliases) = reader.aliases else {
@@ -76,7 +76,7 @@ fn fits(head: &PublishHead<'_>, payload: u64, packet_max: usize) -> bool {
 
 fn head<'a>(
     delivery: &Delivery,
-    wish: &Wish,
+    label: &Label,
     version: Version,
     topic: &'a [u8],
 ) -> PublishHead<'a> {
@@ -90,7 +90,7 @@ fn head<'a>(
         dup,
         qos,
         retain: published.is_some_and(|published| {
-            published.stored || (published.retain && wish.retain_as_published)
+            published.stored || (published.retain && label.retain_as_published)
         }),
         topic,
         packet_id,

@@ -2,13 +2,19 @@
 //! A PUBLISH whose payload comes from a file while it is sent.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use bytes::Bytes;
 use hind_engine::command::{Command, DownloadCommand, DownloadOpen};
 use hind_engine::event::{Delivery, Event};
 use hind_engine::id::DownloadId;
 use hind_engine::message::LargeBody;
-use hind_engine::protocol::Segments;
+use hind_engine::protocol::{Outbound, Segments};
+use hind_engine::time::Now;
+
+use crate::codec::Reason;
+use crate::connection::{Connection, State};
+use crate::fault::Fault;
 
 /// A PUBLISH that is being sent in windows: its head with the first one.
 ///
@@ -74,7 +80,7 @@ impl Download {
         if self.left > 0 {
             commands.push(Command::Download(self.id, DownloadCommand::Next));
         }
-        !std::mem::replace(&mut self.begun, true)
+        !mem::replace(&mut self.begun, true)
     }
 
     /// The last window has gone out.
@@ -85,5 +91,118 @@ impl Download {
     /// Nothing of it is wanted any more.
     pub fn close(&self) -> Command {
         Command::Download(self.id, DownloadCommand::Close)
+    }
+}
+
+/// Large messages on their way out.
+impl Connection {
+    /// A packet has begun to go out and has not ended.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.download
+            .as_ref()
+            .is_some_and(|download| download.has_begun())
+    }
+
+    pub(crate) fn deliver(&mut self, now: Now, delivery: Delivery, out: &mut Outbound) {
+        let State::Connected(session) = &mut self.state else {
+            return;
+        };
+        match delivery.message.body.large() {
+            None => session.deliver(now, &delivery, out),
+            Some(body) => {
+                let id = session.download_id();
+                let download = Download::begin(id, delivery, body, &mut out.commands);
+                self.download = Some(Box::new(download));
+            }
+        }
+    }
+
+    /// What the engine says of messages waits until the one that is on its way has gone.
+    pub(crate) fn wait(&mut self, event: Event) -> Option<Event> {
+        let of_messages = matches!(event, Event::Deliver(_) | Event::Detached(..));
+        match &mut self.download {
+            Some(download) if of_messages => {
+                download.waiting.push_back(event);
+                None
+            }
+            _ => Some(event),
+        }
+    }
+
+    pub(crate) fn window(&mut self, now: Now, id: DownloadId, window: &Bytes, out: &mut Outbound) {
+        let Some(download) = self.download.as_mut().filter(|download| download.is(id)) else {
+            return;
+        };
+        let State::Connected(session) = &mut self.state else {
+            return;
+        };
+        if download.pass(window, &mut out.commands)
+            && !session.write_head(now, &download.delivery, out)
+        {
+            out.commands.push(download.close());
+            session.delivered(&download.delivery, false, out);
+            self.next_message(now, out);
+            return;
+        }
+        out.bytes.payload(window);
+        if download.is_over() {
+            session.delivered(&download.delivery, true, out);
+            self.next_message(now, out);
+        }
+    }
+
+    pub(crate) fn download_failed(&mut self, now: Now, id: DownloadId, out: &mut Outbound) {
+        let Some(download) = self.download.as_ref().filter(|download| download.is(id)) else {
+            return;
+        };
+        if download.has_begun() {
+            let what = "the rest of a message could not be read";
+            let fault = Fault::refused(Reason::ImplementationSpecificError, what);
+            self.fail(&fault, out);
+            return;
+        }
+        if let State::Connected(session) = &mut self.state {
+            session.delivered(&download.delivery, false, out);
+        }
+        self.next_message(now, out);
+    }
+
+    /// The message that was on its way has gone: what waited for that.
+    fn next_message(&mut self, now: Now, out: &mut Outbound) {
+        let Some(mut before) = self.download.take() else {
+            return;
+        };
+        while let Some(segment) = before.aside.pop() {
+            out.bytes.payload(&segment);
+        }
+        while let Some(event) = before.waiting.pop_front() {
+            self.deal_with(now, event, out);
+            if let Some(download) = &mut self.download {
+                download.waiting = before.waiting;
+                return;
+            }
+        }
+    }
+
+    /// Carries something out that may speak while a packet is going out: what it says is put aside.
+    pub(crate) fn aside<R>(
+        &mut self,
+        out: &mut Outbound,
+        act: impl FnOnce(&mut Self, &mut Outbound) -> R,
+    ) -> R {
+        let Some(download) = self
+            .download
+            .as_mut()
+            .filter(|download| download.has_begun())
+        else {
+            return act(self, out);
+        };
+        let before = mem::replace(&mut out.bytes, mem::take(&mut download.aside));
+        let result = act(self, out);
+        let said = mem::replace(&mut out.bytes, before);
+        if let Some(download) = &mut self.download {
+            download.aside = said;
+        }
+        result
     }
 }

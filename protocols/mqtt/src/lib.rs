@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bytes ─▶ codec::Frame ─▶ Packet ─▶ connection (dispatch by state)
-//!                                      ├─ handshake       CONNECT, terms, will      authentication  AUTH
+//!                                      ├─ admission       handshake: CONNECT, terms, will      authentication: AUTH
 //!                                      ├─ keep_alive      when it must be heard
 //!                                      └─ session         one packet each:
 //!                                           publish ─▶ exchange (QoS 1, 2)   alias   convert ─▶ Send
@@ -20,6 +20,7 @@
 //! outlives connections, and the broker. The machine knows of it only what tells a valid packet from another.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod alias;
 mod answers;
 pub mod authentication;

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use hind_engine::client_session::SessionExpiry;
-use hind_engine::command::{ClientSessionCommand, Command, ConsumerCommand, SessionCommand};
+use hind_engine::command::{
+    ClientSessionCommand, Command, ConsumerCommand, Deliveries, Outcome, SessionCommand, Settle,
+};
 use hind_engine::event::{Attached, Delivery, Refusal};
 use hind_engine::id::{ConsumerId, DownloadId, PacketId, SessionId, Ticket};
 use hind_engine::protocol::Outbound as Out;
@@ -191,10 +193,14 @@ impl Session {
         self.delivered(delivery, written, out);
     }
 
-    /// Appends the PUBLISH of a delivery up to its payload. `false`, and nothing: its subscription is gone, or the packet
-    /// is larger than the client takes.
+    /// Appends the PUBLISH of a delivery up to its payload. `false`, and nothing: its subscription is gone, it is sent for
+    /// another one, or the packet is larger than the client takes.
     pub fn write_head(&mut self, now: Now, delivery: &Delivery, out: &mut Out) -> bool {
-        let Some(subscription) = self.subscriptions.of(delivery.consumer) else {
+        let subscriber = subscriber(&self.client_id, self.terms, &self.options);
+        let label = self
+            .subscriptions
+            .label(delivery.consumer, &delivery.message, subscriber);
+        let Some(label) = label else {
             return false;
         };
         let reader = Reader {
@@ -203,7 +209,7 @@ impl Session {
             aliases: self.server_aliases.as_deref_mut(),
             options: &self.options,
         };
-        delivery::write_head(delivery, &subscription.wish, reader, now, &mut out.bytes)
+        delivery::write_head(delivery, &label, reader, now, &mut out.bytes)
     }
 
     /// All of a message has gone out; or it was not written, which counts as if it had been sent and acknowledged
@@ -217,6 +223,16 @@ impl Session {
             out.commands.push(Command::Consumer(consumer, credit));
         }
         let Some(packet) = delivery.packet else {
+            if delivery.message.body.large().is_some() {
+                // Of no use to anybody any more; smaller ones left their queue when they were given to this client.
+                let settle = ConsumerCommand::Settle(Settle {
+                    deliveries: Deliveries::One(delivery.delivery),
+                    outcome: Outcome::Accepted,
+                    transaction: None,
+                    ticket: None,
+                });
+                out.commands.push(Command::Consumer(consumer, settle));
+            }
             return;
         };
         if written {

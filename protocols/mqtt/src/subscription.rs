@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hind_engine::address::name::QUALIFIER;
 use hind_engine::address::routing_type::RoutingType;
 use hind_engine::client_session::ClientSubscription;
 use hind_engine::command::{ConsumerOpen, Credit, Settling, Subscription as SubscriptionQueue};
 use hind_engine::id::{ConsumerId, SessionId, Ticket};
+use hind_engine::message::Message;
+use smallvec::SmallVec;
 
 use crate::codec::{Qos, RetainHandling, SubscribeEntry, filter_parts};
 use crate::convert::{engine_qos, wire_qos};
@@ -23,10 +26,20 @@ const WINDOW: i64 = 256 * 1024;
 pub(crate) struct Subscription {
     consumer: ConsumerId,
     filter: Arc<str>,
-    /// What the client wants of it.
-    pub wish: Wish,
+    wish: Wish,
     /// Bytes that were written and not yet given again.
     returned: i64,
+    /// The address, if what it is sent may be sent together with what others are.
+    address: Option<Arc<str>>,
+}
+
+/// What a delivery says of the subscriptions that it is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Label {
+    /// The numbers of the subscriptions, oldest first.
+    pub identifiers: SmallVec<[u32; 2]>,
+    /// The RETAIN flag is passed on as it was published.
+    pub retain_as_published: bool,
 }
 
 /// What a client wants of a subscription, apart from its filter.
@@ -34,11 +47,9 @@ pub(crate) struct Subscription {
 pub(crate) struct Wish {
     qos: Qos,
     no_local: bool,
-    /// The RETAIN flag is passed on as it was published.
-    pub retain_as_published: bool,
+    retain_as_published: bool,
     retain_handling: RetainHandling,
-    /// The number the client gave it.
-    pub identifier: Option<u32>,
+    identifier: Option<u32>,
 }
 
 impl Wish {
@@ -85,6 +96,13 @@ impl Wish {
 }
 
 impl Subscription {
+    /// A message on this address is for it, and it may be joined with others.
+    fn matches(&self, address: &str, options: &Options) -> bool {
+        let is_hidden = address.starts_with('$') && self.filter.starts_with(['+', '#']);
+        let pattern = self.address.as_deref();
+        pattern.is_some_and(|pattern| !is_hidden && options.addresses.matches(pattern, address))
+    }
+
     /// A message of `bytes` was written; credit to give again. Bytes are collected up to a quarter of the window: the
     /// other three quarters keep messages coming, and the engine is asked less often.
     pub fn written(&mut self, bytes: u64) -> Option<Credit> {
@@ -120,6 +138,8 @@ pub(crate) struct Subscriptions {
     list: Vec<Subscription>,
     filters: BTreeMap<Arc<str>, ConsumerId>,
     next: u64,
+    /// How many have an address.
+    joinable: usize,
 }
 
 /// A consumer to be opened, or reopened.
@@ -152,6 +172,7 @@ impl Subscriptions {
         } else if let Some(subscription) = self.of(consumer) {
             subscription.wish = wish;
         }
+        self.join(consumer, of.options);
         let retained = match wish.retain_handling {
             RetainHandling::Always => true,
             RetainHandling::IfNew => is_new,
@@ -175,6 +196,7 @@ impl Subscriptions {
         let consumer = ConsumerId(self.next + 1);
         let wish = Wish::kept(kept);
         self.add(consumer, &kept.filter, wish);
+        self.join(consumer, of.options);
         Opening {
             consumer,
             is_new: true,
@@ -190,18 +212,89 @@ impl Subscriptions {
             filter: Arc::clone(filter),
             wish,
             returned: 0,
+            address: None,
         });
+    }
+
+    /// Notes whether what the subscription is sent may be sent together with what others are: it has a number to be told
+    /// from them, and a queue that is its own.
+    fn join(&mut self, consumer: ConsumerId, options: &Options) {
+        let Some(subscription) = self.of(consumer) else {
+            return;
+        };
+        let before = usize::from(subscription.address.is_some());
+        let parts = filter_parts(&subscription.filter);
+        let destination = Destination::of(parts.filter, options);
+        let is_own = parts.share.is_none()
+            && destination.routing != Some(RoutingType::Anycast)
+            && !destination.address.contains(QUALIFIER);
+        let may = is_own && subscription.wish.identifier.is_some();
+        subscription.address = may.then_some(destination.address);
+        let now = usize::from(subscription.address.is_some());
+        self.joinable = self.joinable + now - before;
+    }
+
+    /// What a delivery says of its subscriptions. `None`: it is not to be sent, because it is sent for an older subscription
+    /// that says so of this one, too.
+    ///
+    /// A message that several subscriptions of a client match comes once for each of them, as Artemis does it; but if they
+    /// have numbers to be told apart by, once for all with all numbers [MQTT-3.3.4-4]: for the oldest of them, whose queue
+    /// has all that the others' have, provided that it is not sent with a lower QoS than the others [MQTT-3.3.4-2].
+    pub fn label(
+        &self,
+        consumer: ConsumerId,
+        message: &Message,
+        of: Subscriber<'_>,
+    ) -> Option<Label> {
+        /// With more subscriptions that may be joined, each one's messages are sent for it alone.
+        const JOINED: usize = 64;
+        let own = &self.list[self.position(consumer)?];
+        let alone = Label {
+            identifiers: own.wish.identifier.into_iter().collect(),
+            retain_as_published: own.wish.retain_as_published,
+        };
+        let published = message.published.as_ref();
+        let is_stored = published.is_some_and(|published| published.stored);
+        if !(2..=JOINED).contains(&self.joinable) || own.address.is_none() || is_stored {
+            return Some(alone);
+        }
+        let is_own = published.is_some_and(|published| *published.client_id == *of.client_id);
+        let topic = message.address.as_ref();
+        let matching: SmallVec<[&Subscription; 8]> = self
+            .list
+            .iter()
+            .filter(|one| !(one.wish.no_local && is_own) && one.matches(topic, of.options))
+            .collect();
+        let highest = matching.iter().map(|one| one.wish.qos).max();
+        let Some(oldest) = matching.first().filter(|one| Some(one.wish.qos) == highest) else {
+            return Some(alone);
+        };
+        (oldest.consumer == consumer).then(|| Label {
+            identifiers: matching
+                .iter()
+                .filter_map(|one| one.wish.identifier)
+                .collect(),
+            retain_as_published: matching.iter().any(|one| one.wish.retain_as_published),
+        })
     }
 
     /// An UNSUBSCRIBE for one filter: the consumer to be closed, if there is such a subscription.
     pub fn unsubscribe(&mut self, filter: &str) -> Option<ConsumerId> {
-        self.filters.remove(filter)
+        let consumer = self.filters.remove(filter)?;
+        // What comes from now on is not for it: others speak for themselves again.
+        if let Some(subscription) = self.of(consumer)
+            && subscription.address.take().is_some()
+        {
+            self.joinable -= 1;
+        }
+        Some(consumer)
     }
 
     /// The consumer is gone, or never was.
     pub fn remove(&mut self, consumer: ConsumerId) -> Option<Arc<str>> {
         let at = self.position(consumer)?;
         let subscription = self.list.remove(at);
+        self.joinable -= usize::from(subscription.address.is_some());
         if self.filters.get(&subscription.filter) == Some(&consumer) {
             self.filters.remove(&subscription.filter);
         }

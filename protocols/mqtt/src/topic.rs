@@ -90,31 +90,41 @@ pub(crate) type TopicText = SmallVec<[u8; 128]>;
 
 /// The topic that a message sent to `address` has.
 pub(crate) fn of_address(address: &str, syntax: &WildcardSyntax) -> TopicText {
-    let marks = [syntax.delimiter, syntax.any_words, syntax.single_word];
     let mut topic = TopicText::from_slice(address.as_bytes());
     if *syntax == MQTT {
         return topic;
     }
-    if address.contains(r"\\") {
-        // The engine's conversion takes a backslash that was escaped for one that has to be.
-        return TopicText::from_slice(unescaped(address, marks).as_bytes());
-    }
-    if !marks.iter().all(char::is_ascii) || topic.iter().any(|byte| is_special(*byte)) {
-        return match syntax.convert(address, &MQTT) {
-            Cow::Borrowed(_) => topic,
-            Cow::Owned(text) => TopicText::from_slice(text.as_bytes()),
-        };
-    }
-    // Nothing is escaped and nothing has to be: octet for octet.
+    // Most addresses are words with delimiters between them: octet for octet, if all of both marks are one.
+    let marks = [syntax.delimiter, syntax.any_words, syntax.single_word];
+    let [Ok(delimiter), Ok(any_words), Ok(single_word)] = marks.map(u8::try_from) else {
+        return converted(address, syntax, topic);
+    };
+    let mut is_plain = marks.iter().all(char::is_ascii);
     for byte in &mut topic {
-        if *byte == marks[0] as u8 {
+        let is_special = matches!(*byte, b'\\' | b'/' | b'#' | b'+');
+        if *byte == delimiter {
             *byte = b'/';
-        } else if *byte == marks[1] as u8 {
-            *byte = b'#';
-        } else if *byte == marks[2] as u8 {
-            *byte = b'+';
+        } else if is_special || *byte == any_words || *byte == single_word {
+            is_plain = false;
         }
     }
+    if is_plain {
+        topic
+    } else {
+        converted(address, syntax, topic)
+    }
+}
+
+fn converted(address: &str, syntax: &WildcardSyntax, mut topic: TopicText) -> TopicText {
+    let marks = [syntax.delimiter, syntax.any_words, syntax.single_word];
+    let text = if address.contains(r"\\") {
+        // The engine's conversion takes a backslash that was escaped for one that has to be.
+        Cow::Owned(unescaped(address, marks))
+    } else {
+        syntax.convert(address, &MQTT)
+    };
+    topic.clear();
+    topic.extend_from_slice(text.as_bytes());
     topic
 }
 
@@ -134,11 +144,6 @@ fn unescaped(address: &str, marks: [char; 3]) -> String {
         }
     }
     topic
-}
-
-/// Whether an address that contains it has to be converted with care.
-const fn is_special(byte: u8) -> bool {
-    matches!(byte, b'\\' | b'/' | b'#' | b'+')
 }
 
 /// The name of the queue of a subscription (manual, chapter MQTT): the client's, or its group's, and the address.

@@ -126,3 +126,76 @@ impl Buffers {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Segments 1 to `count`, each with so many bytes as its number.
+    fn segments(directory: &Path, count: u64) -> Vec<(Segment, PathBuf)> {
+        let segment = |number| {
+            let path = directory.join(format!("{number}"));
+            let bytes = vec![b'x'; usize::try_from(number).expect("small")];
+            fs::write(&path, bytes).expect("written");
+            (Segment(number), path)
+        };
+        (1..=count).map(segment).collect()
+    }
+
+    #[test]
+    fn segments_come_in_their_order_whoever_reads_them_and_then_no_more() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for count in [1, 2, 5] {
+            let list = segments(directory.path(), count);
+            let mut ahead = ReadAhead::start(&list).expect("threads");
+            for (segment, _) in &list {
+                let content = ahead.next(*segment).expect("is the next of the list");
+                assert!(content.is_ok(), "{segment:?} of {count}");
+            }
+            assert!(ahead.next(Segment(count + 1)).is_none());
+        }
+    }
+
+    #[test]
+    fn who_asks_for_another_than_the_next_gets_none_and_the_readers_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let list = segments(directory.path(), 9);
+        let mut ahead = ReadAhead::start(&list).expect("threads");
+        assert!(ahead.next(Segment(1)).is_some());
+        assert!(ahead.next(Segment(7)).is_none());
+        // Waits for both, which are in the middle of the list.
+        drop(ahead);
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_read_is_an_error_in_its_place() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let list = segments(directory.path(), 4);
+        fs::remove_file(&list[2].1).expect("deleted");
+        let mut ahead = ReadAhead::start(&list).expect("threads");
+        let read: Vec<_> = (1..=4)
+            .map(|number| ahead.next(Segment(number)).map(|content| content.is_ok()))
+            .collect();
+        assert_eq!(read, [true, true, false, true].map(Some));
+    }
+
+    #[test]
+    fn memory_is_used_again_when_nobody_looks_at_what_was_in_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("segment");
+        fs::write(&path, vec![b'x'; 100_000]).expect("written");
+        let mut buffers = Buffers::default();
+        let read = |buffers: &mut Buffers| buffers.read(&path).expect("read");
+        let (first, second) = (read(&mut buffers), read(&mut buffers));
+        let place = first.as_ptr();
+        drop((first, second));
+        let third = read(&mut buffers);
+        assert_eq!(third.as_ptr(), place);
+        assert_eq!(third.len(), 100_000);
+        let fourth = read(&mut buffers);
+        let fifth = read(&mut buffers);
+        assert_ne!(fifth.as_ptr(), third.as_ptr(), "somebody looks at that");
+        assert_eq!((&fourth[..], &fifth[..]), (&third[..], &third[..]));
+    }
+}

@@ -2,10 +2,17 @@
 //! What the broker remembers is bounded by what it was given: its ledgers are the sums they claim to be, and at rest
 //! nothing is left of what is over.
 
+use std::collections::BTreeMap;
+
+use hind_engine::address::ledger::{Ledger, weight};
+use hind_engine::queue::Queue;
+use hind_engine::state::State;
+
 use super::Violation;
 use crate::simulator::disk::Disk;
 use crate::simulator::disk::bulk::Name;
-use crate::simulator::model::{Kind, Model};
+use crate::simulator::limits::Limits;
+use crate::simulator::model::{Kind, Message, Model, TOPIC_NAMES};
 use crate::simulator::node::Process;
 use crate::simulator::settings;
 
@@ -30,6 +37,103 @@ pub fn at_any_time(process: &Process) -> Result<(), Violation> {
         ));
     }
     Ok(())
+}
+
+/// What messages take in memory is what the ledgers say, and no more than the limits of the run allow.
+///
+/// # Errors
+/// A ledger has drifted, or more is in memory than may be.
+pub fn within_limits(process: &Process, model: &Model) -> Result<(), Violation> {
+    let state = process.node().engine().state();
+    let mut not_paged = 0;
+    for address in state.addresses.iter() {
+        let queues = address.queues.iter().filter_map(|id| state.queues.get(*id));
+        // A message is charged once, however many queues of the address hold it.
+        let mut messages = BTreeMap::new();
+        for queue in queues {
+            what_is_read(queue, state)?;
+            let entries = queue.sorted().into_iter();
+            messages.extend(entries.map(|(id, entry)| (id, entry.clone())));
+        }
+        let mut sum = Ledger::default();
+        for entry in messages.values() {
+            sum.messages += 1;
+            sum.bytes += weight(&entry.message);
+            if entry.paged.is_none() {
+                not_paged += weight(&entry.message);
+            }
+        }
+        if sum != address.memory {
+            let name = &address.record.name;
+            let memory = address.memory;
+            return broken(format!("{name}: the ledger says {memory:?}, not {sum:?}"));
+        }
+    }
+    let limit = model.limits.as_ref().and_then(|limits| limits.global_bytes);
+    let most = limit.map_or(u64::MAX, |limit| limit + at_once(model));
+    if not_paged > most {
+        return broken(format!(
+            "{not_paged} bytes are in memory beside what was read from pages, instead of {most}"
+        ));
+    }
+    Ok(())
+}
+
+/// Bytes that may come to memory though nothing more is to come: the last message, or the last transaction; and one of
+/// each client that is told to wait by it.
+fn at_once(model: &Model) -> u64 {
+    /// Headers, and what a message takes beside its own bytes.
+    const MORE: u64 = 1_000;
+    /// The topic's own address, and those of the wildcards that match it.
+    const ADDRESSES: u64 = TOPIC_NAMES.len() as u64;
+    let size = |message: &Message| {
+        let addresses = match message.sending.place {
+            Some(_) => 1,
+            None => ADDRESSES,
+        };
+        addresses * (settings::LARGE_FROM.min(message.sending.size as u64) + MORE)
+    };
+    let of_one = model.transactions.iter().map(|transaction| {
+        let sends = transaction.sends.iter();
+        sends.map(|uid| size(&model.messages[uid.0])).sum::<u64>()
+    });
+    let clients = match model.limits.as_ref().is_some_and(Limits::blocks) {
+        true => 6,
+        false => 1,
+    };
+    of_one.max().unwrap_or(0) + (clients - 1 + ADDRESSES) * (settings::LARGE_FROM + MORE)
+}
+
+/// What a queue has read from pages: what `max-read-page-bytes` and `-messages` allow and the message that reaches them,
+/// as much again of what is due or was found ahead before its turn came; and as much of what is ahead.
+fn what_is_read(queue: &Queue, state: &State) -> Result<(), Violation> {
+    let all = queue.cursor.in_memory;
+    let ahead = queue.cursor.ahead.memory();
+    let Some(address) = state.addresses.get(queue.address_id()) else {
+        return Ok(());
+    };
+    let entries = queue.sorted().into_iter();
+    let largest = entries.map(|(_, entry)| entry.message.size()).max();
+    let (messages, bytes) = (
+        address.settings.max_read_page_messages.unwrap_or(u64::MAX),
+        address.settings.max_read_page_bytes.unwrap_or(u64::MAX),
+    );
+    let within = |ledger: Ledger, times: u64| {
+        let bytes = bytes.saturating_mul(times);
+        ledger.messages <= messages.saturating_mul(times).max(times)
+            && ledger.bytes <= bytes.saturating_add(times * largest.unwrap_or(0))
+    };
+    let in_order = Ledger {
+        messages: all.messages - ahead.messages,
+        bytes: all.bytes - ahead.bytes,
+    };
+    if within(in_order, 2) && within(ahead, 1) {
+        return Ok(());
+    }
+    broken(format!(
+        "{} has read {in_order:?} and ahead {ahead:?}; it may read {messages} messages, {bytes} bytes",
+        queue.name()
+    ))
 }
 
 /// Segments the log may hold beyond twice what lives: the one being written, and the one being cleaned.

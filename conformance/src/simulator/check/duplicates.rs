@@ -3,9 +3,7 @@
 //! having been told that its acknowledgement is durable.
 
 use super::Violation;
-use crate::simulator::model::{
-    ATTEMPTS_MAX, Ack, Copy, End, Model, PlaceId, Stage, SubscriptionId, Uid,
-};
+use crate::simulator::model::{ATTEMPTS_MAX, Ack, Copy, End, Model, PlaceId, SubscriptionId, Uid};
 
 /// A message arrives at a live subscription.
 ///
@@ -51,7 +49,7 @@ pub fn on_delivery(
         ));
     }
     let untouched = copy.failures == 0 && model.crashes == 0 && model.places[place.0].breaks == 0;
-    if redelivered && untouched && !may_be_undone(model, copy) {
+    if redelivered && untouched && !model.may_be_undone(copy) {
         return broken(format!(
             "{uid} came from {name} with redelivered:true the first time"
         ));
@@ -107,22 +105,8 @@ fn is_held(model: &Model, copy: &Copy) -> bool {
     copy.holder.is_some_and(|holder| {
         let holder = &model.subscriptions[holder.0];
         let held = holder.live || copy.ack != Ack::None;
-        model.is_live(holder.connection) && held && !may_be_undone(model, copy)
+        model.is_live(holder.connection) && held && !model.may_be_undone(copy)
     })
-}
-
-/// Whether the message was acknowledged in a transaction whose COMMIT may just be refused, because something sent in it
-/// found an address full: the broker undoes it, and then says so.
-pub fn may_be_undone(model: &Model, copy: &Copy) -> bool {
-    let Ack::InTransaction(number) = copy.ack else {
-        return false;
-    };
-    let transaction = &model.transactions[number.0];
-    let refused = |uid: &Uid| {
-        let place = model.messages[uid.0].sending.place;
-        model.limits.as_ref().is_some_and(|it| it.refuses(place))
-    };
-    transaction.stage == Stage::Committing && transaction.sends.iter().any(refused)
 }
 
 fn broken(what: String) -> Result<(), Violation> {

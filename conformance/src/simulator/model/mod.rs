@@ -244,14 +244,12 @@ impl Model {
         }
         check::duplicates::on_delivery(self, subscription, uid, redelivered)?;
         check::order::on_delivery(self, subscription, uid, redelivered)?;
-        let copy = self.copy(uid, place);
-        let undone = copy.is_some_and(|copy| check::duplicates::may_be_undone(self, copy));
+        self.count_if_undone(uid, place);
         let copy = self.copy_mut(uid, place);
-        copy.failures += u32::from(undone);
         copy.deliveries += 1;
         copy.holder = Some(subscription);
         let before = std::mem::replace(&mut copy.ack, if auto { Ack::Issued } else { Ack::None });
-        self.came_again(before);
+        self.came_again(uid, before);
         Ok(true)
     }
 
@@ -274,7 +272,7 @@ impl Model {
         let copy = self.copy_mut(uid, place);
         copy.end = Some(end);
         let before = std::mem::replace(&mut copy.ack, Ack::None);
-        self.came_again(before);
+        self.came_again(uid, before);
         Ok(())
     }
 
@@ -467,8 +465,12 @@ impl Model {
         copy.failures_in_epoch += 1;
     }
 
-    fn came_again(&mut self, ack: Ack) {
-        if let Ack::InTransaction(transaction) = ack {
+    fn came_again(&mut self, uid: Uid, ack: Ack) {
+        // Of one that was sent twice this may be the other.
+        let doubled = self.messages[uid.0].doubled;
+        if let Ack::InTransaction(transaction) = ack
+            && !doubled
+        {
             self.transactions[transaction.0].came_again = true;
         }
     }

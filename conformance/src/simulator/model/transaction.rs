@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A transaction, as the client that began it knows it.
 
-use super::{Ack, ConnectionNumber, Fate, Model, PlaceId, Uid};
+use super::{Ack, ConnectionNumber, Copy, Fate, Model, PlaceId, Uid};
 
 /// The number of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -78,6 +78,28 @@ impl Model {
         }
         for (uid, place) in self.transactions[number.0].acknowledges.clone() {
             self.copy_mut(uid, place).ack = Ack::Durable;
+        }
+    }
+
+    /// Whether the message was acknowledged in a transaction whose COMMIT may just be refused, because something sent in it
+    /// found an address full: the broker undoes it, and then says so.
+    pub fn may_be_undone(&self, copy: &Copy) -> bool {
+        let Ack::InTransaction(number) = copy.ack else {
+            return false;
+        };
+        let transaction = &self.transactions[number.0];
+        let refused = |uid: &Uid| {
+            let place = self.messages[uid.0].sending.place;
+            self.limits.as_ref().is_some_and(|it| it.refuses(place))
+        };
+        transaction.stage == Stage::Committing && transaction.sends.iter().any(refused)
+    }
+
+    /// A message comes again: if a COMMIT was refused that acknowledged it, the broker counts that as a failure.
+    pub(super) fn count_if_undone(&mut self, uid: Uid, place: PlaceId) {
+        let undone = self.copy(uid, place);
+        if undone.is_some_and(|copy| self.may_be_undone(copy)) {
+            self.copy_mut(uid, place).failures += 1;
         }
     }
 

@@ -88,6 +88,8 @@ pub struct Client {
     /// Session Expiry Interval of this connection, in seconds.
     pub(super) expiry: u32,
     pub(super) clean: bool,
+    /// A clean start was asked for and has not been confirmed: until it is, nothing else is asked for.
+    pub(super) starts_over: bool,
     /// The session was there before this connection.
     pub(super) resumed: bool,
     pub(super) before: Known,
@@ -131,6 +133,7 @@ impl Client {
             receive_maximum: u16::MAX,
             expiry: 0,
             clean: false,
+            starts_over: false,
             resumed: false,
             before: Known::default(),
             began: 0,
@@ -176,12 +179,20 @@ impl Client {
         self.connection = Some(connection);
         self.stage = Stage::Connecting;
         self.decoder = Decoder::default();
+        let crashes = scene.model.crashes;
+        let is_over = self.known.is_over(scene.now, crashes, book);
+        if is_over {
+            self.forget(book, scene);
+        }
+        let in_doubt = !is_over && self.known.may_be_over(scene.now);
+        let clean = clean || self.starts_over || in_doubt;
         let expiry = match (self.version, clean) {
             (Version::V5, _) => expiry,
             (Version::V311, true) => 0,
             (Version::V311, false) => NEVER,
         };
         (self.clean, self.expiry) = (clean, expiry);
+        self.starts_over = clean;
         self.before = self.known;
         self.known.connecting(clean, expiry);
         if clean {

@@ -47,12 +47,7 @@ impl Known {
         if !clean && !present && before.certain && before.expiry.0 > 0 && lasts {
             return broken(format!("a session is gone at {now}: {before:?}"));
         }
-        let noticed = match crashes == before.crashes {
-            true => before.noticed,
-            false => before.noticed.max(book.opened),
-        };
-        let over = sent > after(noticed, before.expiry.1).saturating_add(SLACK)
-            || (before.expiry.1 == 0 && crashes == before.crashes);
+        let over = before.is_over(sent, crashes, book);
         if present && (clean || !before.possible || over) {
             return broken(format!("a session is there at {now}: {before:?}"));
         }
@@ -69,6 +64,22 @@ impl Known {
         self.possible = true;
         self.noticed = now + MISSED;
         self.crashes = crashes;
+    }
+
+    /// Whether it has certainly ended.
+    pub fn is_over(&self, now: u64, crashes: u32, book: &Book) -> bool {
+        let noticed = match crashes == self.crashes {
+            true => self.noticed,
+            false => self.noticed.max(book.opened),
+        };
+        let ended_with_connection = self.expiry.1 == 0 && crashes == self.crashes;
+        ended_with_connection || now > after(noticed, self.expiry.1).saturating_add(SLACK)
+    }
+
+    /// Whether it may have ended. If it has, and another has begun of which its client was never told, the client cannot tell
+    /// the one from the other.
+    pub fn may_be_over(&self, now: u64) -> bool {
+        self.possible && now.saturating_add(SLACK) >= after(self.left, self.expiry.0)
     }
 
     /// Whether it may end with its connection.

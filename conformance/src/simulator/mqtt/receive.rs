@@ -94,6 +94,7 @@ impl Client {
             };
         }
         self.stage = Stage::Connected;
+        self.starts_over = false;
         let (before, times) = (self.before, (self.began, scene.now));
         let crashes = scene.model.crashes;
         self.known

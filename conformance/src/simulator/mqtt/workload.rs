@@ -99,7 +99,13 @@ fn publish(client: &mut Client, book: &mut Book, scene: &mut Scene<'_>) -> Vec<u
     let number = client.number;
     let (topic, qos, retain) = match random.below(10) {
         0..4 => ("news/all".to_owned(), qos, false),
-        4..6 => (format!("home/{number}"), qos.max(1), random.chance(60)),
+        // One QoS for each topic: of two, what is sent again with QoS 1 would be retained in place of a later one of QoS 2,
+        // which is not taken again.
+        4..6 => (
+            format!("home/{number}"),
+            1 + (number % 2) as u8,
+            random.chance(60),
+        ),
         6..8 => (format!("jobs/{number}"), qos, false),
         _ => (format!("odds/{number}"), qos, false),
     };

@@ -113,6 +113,8 @@ struct World {
     flip_next: bool,
     /// The bit that is flipped.
     flipped: Option<(Segment, usize, u8)>,
+    /// How often there was a chance to look at what the broker has in memory.
+    looks: u64,
     /// Compare what is live with the log at the next chance.
     fold_due: bool,
     disk: Disk,
@@ -150,6 +152,7 @@ impl World {
             crash_while_writing: false,
             flip_next: false,
             flipped: None,
+            looks: 0,
             fold_due: false,
             disk,
             model: Model::new(limits),

@@ -10,6 +10,7 @@ use super::{Happening, World, clocks, connection_id};
 use crate::simulator::check::{self, Violation};
 use crate::simulator::disk::fault::Fault;
 use crate::simulator::disk::{Crash, Disk, journal};
+use crate::simulator::limits::Limits;
 use crate::simulator::network::{Direction, LinkId};
 use crate::simulator::node::{Deed, Process, Speaks};
 use crate::simulator::planted::Planted;
@@ -39,11 +40,24 @@ impl World {
             format_args!("starts as {incarnation}"),
         );
         let seed = u128::from(self.random.number()) << 64 | u128::from(self.random.number());
-        let mut process = Process::new(seed, self.random.chance(50), self.limits.as_ref());
+        let mut process = Process::new(seed, self.random.chance(50), self.known_limits().as_ref());
         process.start(clocks(self));
         self.process = Some(process);
         self.ending = false;
         self.carry_out()
+    }
+
+    /// The limits that the broker is told of.
+    fn known_limits(&self) -> Option<Limits> {
+        let mut limits = self.limits.clone();
+        if self.disk.planted == Some(Planted::CountsHalf)
+            && let Some(global) = limits
+                .as_mut()
+                .and_then(|limits| limits.global_bytes.as_mut())
+        {
+            *global *= 2;
+        }
+        limits
     }
 
     /// The process ends as if killed; with the machine's power, or alone.
@@ -227,7 +241,20 @@ impl World {
         }
         self.set_wake();
         self.begin_disk();
-        Ok(())
+        self.look_at_memory()
+    }
+
+    /// Every now and then: what is in memory is what may be.
+    fn look_at_memory(&mut self) -> Result<(), Violation> {
+        const EVERY: u64 = 16;
+        self.looks += 1;
+        match &self.process {
+            Some(process) if self.open && self.looks.is_multiple_of(EVERY) => {
+                self.counters.hit("check.memory");
+                check::bounded_memory::within_limits(process, &self.model)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn deed(&mut self, deed: Deed) -> Result<(), Violation> {

@@ -2,6 +2,7 @@
 //! Pages as the log tells of them.
 
 use super::*;
+use crate::id::MessageId;
 use crate::message::Kind;
 use bytes::Bytes;
 use smallvec::smallvec;

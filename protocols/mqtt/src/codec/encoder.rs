@@ -386,6 +386,14 @@ impl PublishHead<'_> {
         else {
             return false;
         };
+        /// Payloads below this length are copied behind the head: room for both is made at once.
+        const COPIED: u64 = 4096;
+        let copied = if payload < COPIED {
+            payload as usize
+        } else {
+            0
+        };
+        out.reserve(5 + remaining - payload as usize + copied);
         let flags = u8::from(self.dup) << 3 | self.qos.number() << 1 | u8::from(self.retain);
         out.put_u8(0x30 | flags);
         put_variable(remaining, out);

@@ -19,7 +19,6 @@ impl Limits {
 
 /// What a packet is, by the first four bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names are those of the specification")]
 #[repr(u8)]
 pub enum Kind {
     Connect = 1,

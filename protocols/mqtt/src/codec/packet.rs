@@ -9,7 +9,6 @@ use super::{
 
 /// A packet after CONNECT, which [`Connect`](super::Connect) reads.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the names are those of the specification")]
 pub enum Packet<'a> {
     Publish(Publish<'a>),
     PubAck(Acknowledge<'a>),

@@ -27,7 +27,6 @@ pub enum Carrier {
 
 /// One property and its value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names are those of the specification")]
 pub enum Property<'a> {
     PayloadFormatIndicator(bool),
     MessageExpiryInterval(u32),

@@ -16,8 +16,9 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 /// Text without control characters and non-characters either. The specification lets a server refuse them [§1.5.4], and
 /// names that carry them spoil logs and management.
 pub(super) fn name(bytes: &[u8]) -> Result<&str, Malformed> {
-    if bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
-        return text(bytes);
+    let is_plain = bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+    if is_plain && let Ok(text) = std::str::from_utf8(bytes) {
+        return Ok(text);
     }
     let text = text(bytes)?;
     if text.chars().any(is_disallowed) {

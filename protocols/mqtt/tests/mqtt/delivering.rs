@@ -3,7 +3,7 @@
 
 use hind_engine::command::{ClientSessionCommand, Command, ConsumerCommand};
 use hind_engine::event::{Delivery, Event, Packet};
-use hind_engine::id::{DeliveryId, PacketId};
+use hind_engine::id::{ConsumerId, DeliveryId, PacketId};
 use hind_engine::message::{Message, Qos};
 
 use crate::talk::{Talk, octets, published};
@@ -171,4 +171,77 @@ fn a_large_payload_is_not_copied() {
     assert_eq!(segments.len(), 2);
     assert_eq!(segments[1].as_ptr(), body.as_ptr());
     assert_eq!(BytesMut::from(&segments[0][..]).len(), 4 + 5);
+}
+
+/// Two subscriptions that overlap, the older one first: identifiers 2 and 3.
+fn overlapping(older: &str, younger: &str) -> (Talk, ConsumerId, ConsumerId) {
+    let mut talk = Talk::v5();
+    let first = talk.subscribed(&format!("02 0b02 {older}"));
+    let second = talk.subscribed(&format!("02 0b03 {younger}"));
+    (talk, first, second)
+}
+
+#[test]
+fn mqtt_3_3_4_4_a_message_for_several_numbered_subscriptions_comes_once_with_all_numbers() {
+    let (mut talk, first, second) = overlapping("<a/b> 02", "<a/b/#> 01");
+    talk.deliver_with(first, 1, Qos::ExactlyOnce, published("x"));
+    assert_eq!(talk.said(), octets("34 0d <a/b> 0001 04 0b02 0b03 'x'"));
+    assert!(talk.asked().is_empty());
+    talk.deliver_with(second, 2, Qos::AtLeastOnce, published("x"));
+    assert_eq!(talk.said(), []);
+    assert!(matches!(
+        talk.asked_of_session(),
+        ClientSessionCommand::Acknowledge(PacketId(2), None)
+    ));
+}
+
+#[test]
+fn mqtt_3_3_4_2_it_comes_for_each_where_once_would_be_less() {
+    // The older one has a lower QoS; the message is stored; the topics do not overlap; there are no numbers.
+    let (mut talk, first, second) = overlapping("<a/b> 00", "<#> 01");
+    talk.deliver(first, published("x"));
+    talk.deliver_with(second, 1, Qos::AtLeastOnce, published("x"));
+    let said = "30 09 <a/b> 02 0b02 'x' 32 0b <a/b> 0001 02 0b03 'x'";
+    assert_eq!(talk.said(), octets(said));
+    let (mut talk, first, second) = overlapping("<a/b> 00", "<#> 00");
+    for consumer in [first, second] {
+        talk.deliver(consumer, retained(true, true));
+        assert_eq!(talk.said().len(), 11);
+    }
+    let (mut talk, _, second) = overlapping("<c> 00", "<a/#> 00");
+    talk.deliver(second, published("x"));
+    assert_eq!(talk.said(), octets("30 09 <a/b> 02 0b03 'x'"));
+    let mut talk = Talk::v5();
+    let consumers = ["00 <a/b> 00", "00 <#> 00"].map(|body| talk.subscribed(body));
+    for consumer in consumers {
+        talk.deliver(consumer, published("x"));
+        assert_eq!(talk.said(), octets("30 07 <a/b> 00 'x'"));
+    }
+}
+
+#[test]
+fn mqtt_3_8_3_3_a_subscription_without_local_messages_does_not_stand_for_another() {
+    let (mut talk, _, second) = overlapping("<a/b> 04", "<#> 00");
+    let mut own = published("x");
+    if let Some(published) = &mut own.published {
+        published.client_id = "c".into();
+    }
+    talk.deliver(second, own);
+    assert_eq!(talk.said(), octets("30 09 <a/b> 02 0b03 'x'"));
+}
+
+#[test]
+fn after_the_older_subscription_is_gone_the_younger_one_speaks_for_itself() {
+    let (mut talk, _, second) = overlapping("<a/b> 00", "<#> 00");
+    talk.sends(0xa2, "0009 00 <a/b>");
+    let ClientSessionCommand::Unsubscribe(_, ticket) = talk.asked_of_session() else {
+        panic!("expected an unsubscription");
+    };
+    // Already before that is done: its queue may not have got it any more.
+    for _ in 0..2 {
+        talk.deliver(second, published("x"));
+        assert_eq!(talk.said(), octets("30 09 <a/b> 02 0b03 'x'"));
+        talk.done(Some(ticket));
+        talk.said();
+    }
 }
