@@ -114,11 +114,11 @@ impl Engine {
         let before = self.state.client_sessions.of_client(&attach.client_id);
         let before = before.map(|before| before.id);
         if let Some(id) = before {
-            // What ended it, or what it goes on with, may be known to this broker alone so far.
-            self.wait_for_everything(from, turn);
             if attach.clean {
                 self.end_client_session(id, turn);
             }
+            // What ended it, or what it goes on with, may be known to this broker alone so far.
+            self.wait_for_everything(from, turn);
         }
         let id = before.filter(|_| !attach.clean);
         let present = id.is_some();
@@ -302,7 +302,8 @@ impl Engine {
             self.drop_subscription(None, &record, turn);
         }
         if kept {
-            self.commit(None, &[Record::ClientSessionRemoved(id)], false, turn);
+            // Whoever begins anew is told so, and must not find it there again.
+            self.commit(None, &[Record::ClientSessionRemoved(id)], true, turn);
         } else {
             self.state.client_sessions.remove(id);
         }

@@ -67,8 +67,8 @@ pub struct Client {
     pub link: Option<LinkId>,
     /// What it may count on of its session.
     pub known: Known,
-    /// What came as retained, for the client that looks at that.
-    pub found: Vec<(String, Uid)>,
+    /// What came as retained, or replaced that, for the client that looks at that; `None` clears.
+    pub found: Vec<(String, Option<Uid>)>,
     pub(super) version: Version,
     pub(super) connection: Option<ConnectionNumber>,
     pub(super) decoder: Decoder,

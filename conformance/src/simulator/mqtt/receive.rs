@@ -245,6 +245,9 @@ impl Client {
                 }
             }
         }
+        if self.is_judge() && (publish.retain || book.retained.has(uid)) {
+            self.found.push((publish.topic.clone(), uid));
+        }
         if publish.qos == 0 {
             return Ok(Vec::new());
         }
@@ -274,9 +277,6 @@ impl Client {
             Some(_) if publish.retain => "mqtt.retained_came",
             Some(_) => "mqtt.from_mqtt",
         });
-        if publish.retain && self.is_judge() {
-            self.found.push((publish.topic.clone(), uid));
-        }
         book.delivered(subscription, uid, publish, scene.model, scene.now)
     }
 

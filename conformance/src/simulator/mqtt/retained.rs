@@ -17,6 +17,11 @@ impl History {
         self.0[client].push((uid, clears));
     }
 
+    /// Whether a message was sent to be retained, or is without payload, which is said only of what clears.
+    pub fn has(&self, uid: Option<Uid>) -> bool {
+        uid.is_none_or(|uid| self.0.iter().flatten().any(|(sent, _)| *sent == uid))
+    }
+
     /// The last that were acknowledged; what was sent earlier is not retained any more.
     pub fn oldest(&self, messages: &[Message]) -> Retained {
         std::array::from_fn(|client| self.last_certain(client, messages).unwrap_or(0))
