@@ -18,7 +18,7 @@ const BUDGET: u64 = 500;
 /// Seeds with little memory, so that nearly everything goes through pages, every `cargo test` runs.
 const LIMITED_BUDGET: u64 = 40;
 /// Seeds with clients of MQTT beside those of STOMP every `cargo test` runs.
-const MQTT_BUDGET: u64 = 100;
+const MQTT_BUDGET: u64 = 60;
 /// Seeds within which a planted bug has to be found, and one that shows in pages only.
 const PLANTED_BUDGET: u64 = 200;
 const PLANTED_IN_PAGES_BUDGET: u64 = 500;

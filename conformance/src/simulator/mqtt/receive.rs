@@ -87,7 +87,7 @@ impl Client {
         scene: &mut Scene<'_>,
     ) -> Result<Vec<u8>, Violation> {
         if code != 0 {
-            self.stage = Stage::Leaving;
+            // It is as if it had not been answered.
             return match scene.ending {
                 true => Ok(Vec::new()),
                 false => broken(format!("mq{} is refused: {code:#x}", self.number)),
