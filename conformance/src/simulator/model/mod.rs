@@ -465,16 +465,6 @@ impl Model {
         copy.failures_in_epoch += 1;
     }
 
-    fn came_again(&mut self, uid: Uid, ack: Ack) {
-        // Of one that was sent twice this may be the other.
-        let doubled = self.messages[uid.0].doubled;
-        if let Ack::InTransaction(transaction) = ack
-            && !doubled
-        {
-            self.transactions[transaction.0].came_again = true;
-        }
-    }
-
     fn let_go(&mut self, subscription: SubscriptionId) {
         self.subscriptions[subscription.0].live = false;
         self.disturb(self.subscriptions[subscription.0].place);

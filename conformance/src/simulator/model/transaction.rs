@@ -117,3 +117,16 @@ impl Model {
         }
     }
 }
+
+impl Model {
+    /// A message has come again of which that was asked before.
+    pub(super) fn came_again(&mut self, uid: Uid, ack: Ack) {
+        // Of one that was sent twice this may be the other.
+        let doubled = self.messages[uid.0].doubled;
+        if let Ack::InTransaction(transaction) = ack
+            && !doubled
+        {
+            self.transactions[transaction.0].came_again = true;
+        }
+    }
+}

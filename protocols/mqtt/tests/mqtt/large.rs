@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hind_engine::command::{ClientSessionCommand, Command, DownloadCommand};
+use hind_engine::command::{
+    ClientSessionCommand, Command, ConsumerCommand, DownloadCommand, Outcome,
+};
 use hind_engine::event::{Event, Refusal};
 use hind_engine::id::{ConsumerId, DownloadId, LargeId, PacketId};
 use hind_engine::message::{Kind, LargeBody, Message, Qos};
@@ -125,4 +127,21 @@ fn mqtt_3_1_2_25_a_large_message_that_the_client_does_not_take_is_not_read() {
     let asked = talk.asked();
     assert!(asked.contains(&Command::Download(DownloadId(1), DownloadCommand::Close)));
     assert!(talk.is_open());
+}
+
+#[test]
+fn a_large_message_of_qos_0_leaves_its_queue_when_it_has_gone_out() {
+    let mut talk = Talk::v5();
+    let consumer = talk.subscribed("00 <a/b> 00");
+    talk.deliver(consumer, large(3));
+    talk.asked();
+    window(&mut talk, "abc");
+    assert_eq!(talk.said(), octets("30 09 <a/b> 00 'abc'"));
+    let settled = talk.asked().into_iter().any(|command| match command {
+        Command::Consumer(of, ConsumerCommand::Settle(settle)) => {
+            of == consumer && settle.outcome == Outcome::Accepted
+        }
+        _ => false,
+    });
+    assert!(settled && talk.is_open());
 }
