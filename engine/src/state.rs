@@ -379,7 +379,7 @@ impl State {
                 self.unlog(id, message, live);
             }
         }
-        self.pages.remove_queue(id, live);
+        self.pages.remove_queue(id, Some(queue.address_id()), live);
     }
 
     /// After replay: queues whose own record has not come were removed long ago, and their messages with them; so were
@@ -392,7 +392,7 @@ impl State {
         let queues: BTreeSet<QueueId> = shares.map(|(queue, _)| *queue).collect();
         for id in queues {
             if self.queues.get(id).is_none() {
-                self.pages.remove_queue(id, live);
+                self.pages.remove_queue(id, None, live);
             }
         }
         self.client_sessions.forget_strays(live);
@@ -408,8 +408,8 @@ impl State {
         let Some(queue) = self.queues.get(id) else {
             return 0;
         };
-        let pages = self.pages.after(queue.address_id(), PageId(0));
-        let left: u64 = pages.map(|(_, page)| u64::from(page.left(id))).sum();
+        let of = self.pages.of(queue.address_id());
+        let left = of.and_then(|of| of.queues.get(&id).copied()).unwrap_or(0);
         queue.len() as u64 + left - queue.cursor.in_memory.messages
     }
 

@@ -238,7 +238,7 @@ mod tests {
         );
     }
 
-    /// As recorded on a machine with systemd and version 2 only; the optional fields of a mount are there.
+    /// In the shape of a machine with systemd and version 2 only; the optional fields of a mount are there.
     const SYSTEMD: [(&str, &str); 3] = [
         (
             "proc/meminfo",

@@ -11,6 +11,7 @@ use std::time::Instant;
 /// Until the clocks of both processors, the caches and the broker's segments are as they stay.
 const WARM_UP: usize = 1_000;
 
+#[allow(clippy::print_stdout)] // what this program is for
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().ok_or("which port?")?.parse()?;

@@ -254,11 +254,22 @@ impl Pages {
         self.drop_if_done(id, live);
     }
 
-    /// The queue is gone, and whatever was left for it.
-    pub(crate) fn remove_queue(&mut self, queue: QueueId, live: &mut Liveness) {
-        let with_share = self.by_id.iter();
-        let with_share = with_share.filter(|(_, page)| page.share(queue).is_some());
-        let pages: Vec<PageId> = with_share.map(|(id, _)| *id).collect();
+    /// The queue is gone, and whatever was left for it in the pages of its address, or (`None`) wherever it is.
+    pub(crate) fn remove_queue(
+        &mut self,
+        queue: QueueId,
+        of: Option<AddressId>,
+        live: &mut Liveness,
+    ) {
+        let has_share = |(_, page): &(PageId, &Page)| page.share(queue).is_some();
+        let pages: Vec<PageId> = match of {
+            Some(of) => self
+                .after(of, PageId(0))
+                .filter(has_share)
+                .map(|(id, _)| id)
+                .collect(),
+            None => self.iter().filter(has_share).map(|(id, _)| id).collect(),
+        };
         for page in pages {
             self.purge(queue, page, live);
         }

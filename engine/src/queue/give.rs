@@ -4,6 +4,7 @@
 use super::consumer::ConsumerKey;
 use super::dispatch::{Dispatched, Guarded};
 use super::{Place, Queue};
+use crate::address::routing_type::RoutingType;
 use crate::client_session::ClientSessions;
 use crate::command::Settling;
 use crate::event::{Delivery, Event, Packet};
@@ -22,6 +23,24 @@ enum Terms {
 }
 
 impl Queue {
+    /// Whether it does not want what the message's publisher says.
+    pub fn is_excluded(&self, message: &Message) -> bool {
+        self.excludes.as_ref().is_some_and(|client_id| {
+            let published = message.published.as_ref();
+            published.is_some_and(|published| published.client_id == *client_id)
+        })
+    }
+
+    /// Whether it is a subscription of several clients, in which MQTT keeps what one of them may have from the others.
+    pub fn is_shared_subscription(&self) -> bool {
+        self.is_shared() && self.routing() == RoutingType::Multicast
+    }
+
+    /// Whether several consumers may read it.
+    pub fn is_shared(&self) -> bool {
+        self.options.max_consumers != Some(1)
+    }
+
     /// Gives a ready message to a consumer that takes it, unless it has to wait for its client.
     pub(super) fn give(
         &mut self,
@@ -174,6 +193,15 @@ impl Queue {
             again: true,
         };
         Some(Terms::ByPacket(packet, None))
+    }
+
+    /// Deliveries that are remembered for its consumers, those in between that are settled included.
+    pub fn unsettled_slots(&self) -> usize {
+        let slots = self
+            .consumers
+            .values()
+            .map(|consumer| consumer.unsettled.slots());
+        slots.sum()
     }
 
     /// The consumer's client takes packets again.

@@ -7,6 +7,7 @@ pub mod dispatch;
 mod give;
 mod hand_over;
 mod intake;
+mod invariants;
 pub mod options;
 pub mod page_cursor;
 mod page_damage;
@@ -233,24 +234,6 @@ impl Queue {
             && self.filter.as_ref().is_none_or(|f| f.matches(message))
     }
 
-    /// Whether it does not want what the message's publisher says.
-    pub fn is_excluded(&self, message: &Message) -> bool {
-        self.excludes.as_ref().is_some_and(|client_id| {
-            let published = message.published.as_ref();
-            published.is_some_and(|published| published.client_id == *client_id)
-        })
-    }
-
-    /// Whether it is a subscription of several clients, in which MQTT keeps what one of them may have from the others.
-    pub fn is_shared_subscription(&self) -> bool {
-        self.is_shared() && self.routing() == RoutingType::Multicast
-    }
-
-    /// Whether several consumers may read it.
-    pub fn is_shared(&self) -> bool {
-        self.options.max_consumers != Some(1)
-    }
-
     /// Whether a durable message on it stands in the log.
     pub fn logs(&self, message: &Message) -> bool {
         self.durable && message.durable
@@ -284,15 +267,6 @@ impl Queue {
     /// Every message on it, in no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (MessageId, &Entry)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
-    }
-
-    /// Deliveries that are remembered for its consumers, those in between that are settled included.
-    pub fn unsettled_slots(&self) -> usize {
-        let slots = self
-            .consumers
-            .values()
-            .map(|consumer| consumer.unsettled.slots());
-        slots.sum()
     }
 
     /// Every message on it, oldest first. For scans and tests, not for the turn: it sorts.
@@ -428,93 +402,5 @@ impl Queue {
                 .is_some_and(|e| e.place != Place::Delivering)
         });
         idle.map(|(_, id)| *id).take(limit).collect()
-    }
-
-    /// Checks the invariants; for the simulator and tests.
-    ///
-    /// # Panics
-    /// If one does not hold.
-    pub fn check(&self) {
-        let ready: Vec<_> = self.ready.iter().collect();
-        assert!(
-            ready
-                .iter()
-                .all(|id| self.entries[id].place == Place::Ready),
-            "{}: ready without place",
-            self.name()
-        );
-        let places = self
-            .entries
-            .values()
-            .filter(|entry| entry.place == Place::Ready)
-            .count();
-        assert_eq!(
-            ready.len(),
-            places,
-            "{}: places and ready list differ",
-            self.name()
-        );
-        assert_eq!(
-            self.bytes,
-            self.entries.values().map(|e| e.message.size()).sum::<u64>(),
-            "{}: bytes",
-            self.name()
-        );
-        let sizes = ready.iter().map(|id| self.entries[id].message.size());
-        assert_eq!(
-            self.ready_bytes,
-            sizes.sum::<u64>(),
-            "{}: ready bytes",
-            self.name()
-        );
-        for (id, entry) in &self.entries {
-            let scheduled = self.scheduled.contains(&(entry.scheduled, *id));
-            assert_eq!(
-                scheduled,
-                entry.place == Place::Scheduled,
-                "{}: {id} is in the wrong list",
-                self.name()
-            );
-        }
-        for (key, consumer) in &self.consumers {
-            let listed = self.hungry.get(&consumer.priority);
-            assert!(
-                !consumer.is_hungry() || listed.is_some_and(|keys| keys.contains(key)),
-                "{}: a hungry consumer is not listed",
-                self.name()
-            );
-            let scanned = consumer.scanned.iter().zip(&self.scanned_max);
-            assert!(
-                scanned.into_iter().all(|(one, max)| one <= max),
-                "{}: a consumer has looked further than any",
-                self.name()
-            );
-        }
-        let paged = self.entries.values().filter(|e| e.paged.is_some());
-        assert_eq!(
-            (
-                paged.clone().count() as u64,
-                paged.map(|e| e.message.size()).sum()
-            ),
-            (self.cursor.in_memory.messages, self.cursor.in_memory.bytes),
-            "{}: what came from pages",
-            self.name()
-        );
-        self.check_ahead();
-        let delivering = self
-            .entries
-            .values()
-            .filter(|entry| entry.place == Place::Delivering)
-            .count();
-        let unsettled: usize = self
-            .consumers
-            .values()
-            .map(|consumer| consumer.unsettled.len())
-            .sum();
-        assert!(
-            unsettled <= delivering,
-            "{}: more unsettled than delivering",
-            self.name()
-        );
     }
 }

@@ -131,6 +131,41 @@ fn page_limit_messages_counts_those_of_the_queue_that_has_most() {
 }
 
 #[test]
+fn an_address_is_full_when_its_bytes_or_its_messages_reach_a_limit_whichever_comes_first() {
+    // Each message weighs some hundred bytes.
+    for (bytes, messages, taken) in [
+        (None, Some(2), 2..=2),
+        (Some(2_000), None, 3..=6),
+        (Some(2_000), Some(2), 2..=2),
+        (Some(2_000), Some(100), 3..=6),
+        (Some(0), None, 0..=0),
+        (None, Some(0), 0..=0),
+    ] {
+        let settings = |policy| AddressSettingsOverrides {
+            address_full_policy: Some(policy),
+            max_size_bytes: Some(bytes),
+            max_size_messages: Some(messages),
+            ..AddressSettingsOverrides::default()
+        };
+        let mut broker = Broker::with(&[
+            ("fail", settings(AddressFullPolicy::Fail)),
+            ("drop", settings(AddressFullPolicy::Drop)),
+            ("page", settings(AddressFullPolicy::Page)),
+        ]);
+        broker.connect(1, "a");
+        for address in ["fail", "drop", "page"] {
+            broker.consume_with(1, 1, address, Some(Anycast), |open| {
+                open.credit = Credit::messages(0);
+            });
+            broker.send_many(1, address, 0..20);
+            let in_memory = broker.queue_len(address).expect("there");
+            assert!(taken.contains(&in_memory), "{address}: {in_memory}");
+        }
+        assert_eq!(broker.count("page"), 20);
+    }
+}
+
+#[test]
 fn page_limits_are_in_force_again_after_a_restart_and_are_none_without_a_policy() {
     let limit = |policy| AddressSettingsOverrides {
         page_limit_messages: Some(Some(10)),

@@ -14,6 +14,7 @@ mod large_files;
 mod large_messages;
 mod limits;
 mod load;
+mod page_faults;
 pub(crate) mod paging;
 mod retained;
 mod transactions;

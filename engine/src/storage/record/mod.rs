@@ -13,6 +13,7 @@ mod branch;
 mod client_session;
 mod duplicate_id;
 mod message;
+mod packet;
 mod page;
 #[cfg(test)]
 mod tests;
@@ -403,38 +404,6 @@ impl Record {
         }
     }
 
-    fn encode_packet(&self, out: &mut impl Sink) {
-        match self {
-            Self::PacketSent {
-                session,
-                packet,
-                flight,
-            } => {
-                out.u64(session.0);
-                packet.encode(out);
-                flight.encode(out);
-            }
-            Self::PacketAcknowledged {
-                session,
-                packet,
-                flight,
-                received,
-            } => {
-                out.u64(session.0);
-                packet.encode(out);
-                flight.encode(out);
-                out.u8(u8::from(*received));
-            }
-            Self::PacketCompleted { session, packet }
-            | Self::PacketTaken { session, packet }
-            | Self::PacketReleased { session, packet } => {
-                out.u64(session.0);
-                packet.encode(out);
-            }
-            _ => unreachable!("called for packets only"),
-        }
-    }
-
     /// Reads a payload back; `None` if it is malformed or of no known kind. Never keeps a slice of `payload`.
     pub(crate) fn decode(kind: u8, payload: &[u8], near: &mut Neighbours) -> Option<Self> {
         let from = Reader(payload);
@@ -504,30 +473,6 @@ impl Record {
                 will: from.bits(1)? != 0,
             },
             kind::SUBSCRIPTION_REMOVED => Self::SubscriptionRemoved(SubscriptionId(first)),
-            _ => return None,
-        };
-        from.end()?;
-        Some(record)
-    }
-
-    fn decode_packet(kind: u8, mut from: Reader<'_>) -> Option<Self> {
-        let session = ClientSessionId(from.u64()?);
-        let packet = PacketId::decode(&mut from)?;
-        let record = match kind {
-            kind::PACKET_SENT => Self::PacketSent {
-                session,
-                packet,
-                flight: Flight::decode(&mut from)?,
-            },
-            kind::PACKET_ACKNOWLEDGED => Self::PacketAcknowledged {
-                session,
-                packet,
-                flight: Flight::decode(&mut from)?,
-                received: from.bits(1)? != 0,
-            },
-            kind::PACKET_COMPLETED => Self::PacketCompleted { session, packet },
-            kind::PACKET_TAKEN => Self::PacketTaken { session, packet },
-            kind::PACKET_RELEASED => Self::PacketReleased { session, packet },
             _ => return None,
         };
         from.end()?;
