@@ -16,8 +16,17 @@ pub struct Recording {
     pub version: Version,
     /// Whole frames with their lengths, in order; not the handshake.
     pub frames: Vec<Recorded>,
-    /// How many frames were too long to be kept.
-    pub cut: usize,
+    /// Frames of which only the first bytes were kept.
+    pub cut: Vec<Cut>,
+}
+
+/// The beginning of a frame that was too long to be kept.
+#[derive(Debug)]
+pub struct Cut {
+    /// Of the whole frame with its length, in bytes.
+    pub length: usize,
+    /// The first bytes.
+    pub beginning: Vec<u8>,
 }
 
 /// One recorded frame.
@@ -37,11 +46,11 @@ impl Recording {
             name,
             version,
             frames: Vec::new(),
-            cut: 0,
+            cut: Vec::new(),
         };
         for line in lines.lines() {
             match line.split_once(' ').expect("a direction and bytes") {
-                (">~" | "<~", _) => recording.cut += 1,
+                (">~" | "<~", cut) => recording.cut.push(Cut::parse(cut)),
                 (direction, digits) => recording.take(direction == ">", hexadecimal(digits)),
             }
         }
@@ -52,6 +61,16 @@ impl Recording {
         if bytes != b"ARTEMIS" && bytes != b"HORNETQ" {
             let bytes = bytes.into();
             self.frames.push(Recorded { from_client, bytes });
+        }
+    }
+}
+
+impl Cut {
+    fn parse(text: &str) -> Self {
+        let (length, digits) = text.split_once(' ').expect("a length and bytes");
+        Self {
+            length: length.parse().expect("a number"),
+            beginning: hexadecimal(digits),
         }
     }
 }

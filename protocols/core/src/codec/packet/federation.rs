@@ -155,7 +155,7 @@ pub enum Policy {
 }
 
 impl Field for Policy {
-    const LEAST: usize = 8;
+    const LEAST: usize = QUEUE_POLICY.len();
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
         match from.read::<String>()?.as_str() {
