@@ -13,7 +13,7 @@ use hind_core::codec::packet::connection::{NullResponse, Ping};
 use hind_core::codec::packet::consumer::Receive;
 use hind_core::codec::packet::producer::Send;
 use hind_core::codec::{
-    Frame, HeadBuilder, Message, Packet, Since, Uuid, Value, Version, message_kind,
+    Body, Frame, HeadBuilder, Message, Packet, Since, Uuid, Value, Version, message_kind, text_body,
 };
 
 const ROUNDS: usize = 30;
@@ -67,6 +67,56 @@ fn report(what: &str, mut round: impl FnMut() -> usize) {
         })
         .fold(f64::INFINITY, f64::min);
     println!("{what:<64} {best:>8.0} ns");
+}
+
+/// The body of a text message from and to the engine's UTF-8.
+fn texts() {
+    for (what, text) in [
+        ("ASCII", "x".repeat(1024)),
+        ("German", "größer ".repeat(128)),
+    ] {
+        let body = text_body(Some(&text));
+        report(&format!("text body of 1 KiB of {what}, written"), || {
+            (0..READS).for_each(|_| {
+                black_box(text_body(Some(black_box(&text))));
+            });
+            READS
+        });
+        report(&format!("text body of 1 KiB of {what}, read"), || {
+            for _ in 0..READS {
+                let Body::Text(Some(text)) = Body::of(message_kind::TEXT, black_box(&body)) else {
+                    unreachable!("a text was just written");
+                };
+                black_box(text.to_text());
+            }
+            READS
+        });
+    }
+}
+
+/// A message from an engine that holds its fields apart: the head is made anew.
+fn rebuild() {
+    report(
+        "SESS_RECEIVE_MSG of 1024 bytes, head made anew and written",
+        || {
+            let body = Bytes::from_static(&[b'x'; 1024]);
+            let mut out = BytesMut::new();
+            for id in 0..READS {
+                out.clear();
+                let mut message = message(0);
+                message.body = body.clone();
+                message.head.id = id as i64;
+                let packet = Packet::Receive(Receive {
+                    message,
+                    consumer_id: 0,
+                    delivery_count: 1,
+                });
+                packet.encode(11, NEWEST, &mut out);
+                black_box(&out);
+            }
+            READS
+        },
+    );
 }
 
 /// As many frames as a read of 64 KiB brings, taken off and decoded one by one.

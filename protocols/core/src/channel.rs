@@ -8,9 +8,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use crate::codec::{Packet, channel};
+use crate::codec::{Packet, Splice, Version, channel};
 
 /// The number of the last packet when there was none yet.
 const NONE: i32 = -1;
@@ -28,6 +28,31 @@ pub struct SentFrame {
 }
 
 impl SentFrame {
+    /// A packet as it is to be sent to a peer of that version. A body of at least `splice_from` bytes is not copied.
+    /// `buffer` lends its room, and has less of it afterwards.
+    pub fn of(
+        packet: &Packet,
+        channel: i64,
+        version: Version,
+        splice_from: usize,
+        buffer: &mut BytesMut,
+    ) -> Self {
+        let start = buffer.len();
+        let splice = packet.encode_around(channel, version, splice_from, buffer);
+        let mut frame = buffer.split_off(start).freeze();
+        match splice {
+            Some(Splice { at, body }) => Self {
+                before: frame.split_to(at - start),
+                body,
+                behind: frame,
+            },
+            None => Self {
+                before: frame,
+                ..Self::default()
+            },
+        }
+    }
+
     /// How long it is, in bytes.
     pub fn size(&self) -> usize {
         self.before.len() + self.body.len() + self.behind.len()
@@ -230,6 +255,7 @@ pub fn is_confirmable(packet: &Packet) -> bool {
 mod tests {
     use super::*;
     use crate::codec::packet::connection::{NullResponse, Ping};
+    use crate::codec::packet::consumer::ReceiveContinuation;
 
     fn answer() -> Packet {
         Packet::NullResponse(NullResponse::to(None))
@@ -244,6 +270,24 @@ mod tests {
 
     fn first_bytes<'a>(frames: impl Iterator<Item = &'a SentFrame>) -> Vec<u8> {
         frames.map(|frame| frame.before[0]).collect()
+    }
+
+    #[test]
+    fn a_frame_in_pieces_is_the_same_frame() {
+        let part = Packet::ReceiveContinuation(ReceiveContinuation {
+            body: Bytes::from(vec![7; 100]),
+            continues: true,
+            consumer_id: 3,
+        });
+        let mut buffer = BytesMut::with_capacity(1000);
+        let version = Version::NEWEST;
+        let whole = SentFrame::of(&part, 10, version, usize::MAX, &mut buffer);
+        let pieces = SentFrame::of(&part, 10, version, 100, &mut buffer);
+        assert_eq!((whole.pieces().count(), pieces.pieces().count()), (1, 3));
+        assert_eq!(whole.size(), pieces.size());
+        let joined: Vec<u8> = pieces.pieces().flatten().copied().collect();
+        assert_eq!(joined, whole.before);
+        assert!(buffer.is_empty());
     }
 
     #[test]

@@ -45,11 +45,26 @@ impl<'a> Utf16<'a> {
 
     /// The text, if every surrogate has its other half.
     pub fn to_text(self) -> Option<String> {
+        if let Some(text) = self.to_ascii() {
+            return Some(text);
+        }
         let mut text = String::with_capacity(self.0.len() / 2);
         for character in char::decode_utf16(self.units()) {
             text.push(character.ok()?);
         }
         Some(text)
+    }
+
+    /// The text, if it is ASCII, as names and most properties are: without a look at every unit by itself.
+    fn to_ascii(self) -> Option<String> {
+        let (pairs, _) = self.0.as_chunks::<2>();
+        let not_ascii = pairs
+            .iter()
+            .fold(0, |seen, [low, high]| seen | (low & 0x80) | high);
+        if not_ascii != 0 {
+            return None;
+        }
+        String::from_utf8(pairs.iter().map(|[low, _]| *low).collect()).ok()
     }
 
     /// The text, with a replacement character for each surrogate that has no other half.
@@ -113,14 +128,25 @@ impl fmt::Debug for SimpleString {
 
 /// Appends a simple string.
 pub(super) fn put_simple(text: &str, out: &mut BytesMut) {
-    let start = out.len();
-    out.put_i32(0);
-    out.reserve(2 * text.len());
-    for unit in text.encode_utf16() {
-        out.put_u16_le(unit);
+    let start = out.len() + 4;
+    if text.is_ascii() {
+        out.reserve(4 + 2 * text.len());
+        out.put_i32(length(2 * text.len()));
+        out.resize(start + 2 * text.len(), 0);
+        let (pairs, _) = out[start..].as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(text.bytes()) {
+            pair[0] = byte;
+        }
+    } else {
+        out.put_i32(0);
+        text.encode_utf16().for_each(|unit| out.put_u16_le(unit));
+        let bytes = length(out.len() - start);
+        out[start - 4..start].copy_from_slice(&bytes.to_be_bytes());
     }
-    let length = i32::try_from(out.len() - start - 4).expect("a text is far below 2 GiB");
-    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+fn length(bytes: usize) -> i32 {
+    i32::try_from(bytes).expect("a text is far below 2 GiB")
 }
 
 /// Reads a Java string.
