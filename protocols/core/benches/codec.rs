@@ -41,6 +41,8 @@ fn main() {
         &receive(16_384),
         4096,
     );
+    texts();
+    rebuild();
     decode(
         "PING, read",
         &Packet::Ping(Ping {
@@ -162,8 +164,10 @@ fn look_into(packet: &Packet) {
     };
     let head = &send.message.head;
     black_box(head.address().and_then(|address| address.to_text()));
-    for property in head.properties().iter() {
-        black_box(property);
+    let mut text = String::new();
+    for (name, value) in head.properties().iter() {
+        text.clear();
+        black_box((name.append_to(&mut text), &text, value));
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The head of a message: everything but its body, kept as it came.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::cursor::Cursor;
@@ -9,22 +11,23 @@ use super::properties::{Properties, PropertiesBuilder};
 use super::text::{Utf16, put_simple};
 use super::{Malformed, Uuid};
 
-/// Where the address begins: behind the message id.
-const ADDRESS_AT: usize = 8;
+/// The message id, in bytes.
+const ID: usize = 8;
 /// Where the flag before the address tells whether there is one.
 const PRESENT: u8 = 1;
 /// From the type to the priority: type, durable, expiration, timestamp, priority.
 const FIXED: usize = 1 + 1 + 8 + 8 + 1;
 
-/// The head of a message in the bytes its sender wrote, from the message id to the last property.
+/// The head of a message, from its id to its last property; behind the id in the bytes its sender wrote.
 ///
-/// Only the id is ever changed, and that when it is written; whoever wants more makes a new one with [`HeadBuilder`].
+/// Only the id is ever changed; whoever wants more makes a new one with [`HeadBuilder`].
 ///
 /// *Invariant*: every length in the bytes was checked, so the getters cannot fail.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Head {
     /// Given by the broker; 0 from a sender.
     pub id: i64,
+    /// What is behind the id, from the flag before the address on.
     encoded: Bytes,
     /// Where the flag before the user id lies.
     user_id_at: u32,
@@ -33,10 +36,9 @@ pub struct Head {
 }
 
 impl Head {
-    /// Checks a head to its end. Its id, where the flag before the user id and where the type lies, and its length.
-    fn check(bytes: &[u8]) -> Result<(i64, u32, u32, usize), Malformed> {
+    /// Checks what is behind the id to its end: where the flag before the user id and where the type lies, and its length.
+    fn check(bytes: &[u8]) -> Result<(u32, u32, usize), Malformed> {
         let mut cursor = Cursor::new(bytes);
-        let id = cursor.i64()?;
         if cursor.bool()? {
             Utf16::read(&mut cursor)?;
         }
@@ -48,12 +50,12 @@ impl Head {
         cursor.take(FIXED)?;
         Properties::read(&mut cursor)?;
         let length = bytes.len() - cursor.left();
-        Ok((id, offset(user_id_at), offset(fixed_at), length))
+        Ok((offset(user_id_at), offset(fixed_at), length))
     }
 
     /// The address it was sent to; without one it goes to the session's default address.
     pub fn address(&self) -> Option<Utf16<'_>> {
-        let mut cursor = self.cursor(ADDRESS_AT);
+        let mut cursor = self.cursor(0);
         if cursor.bool().ok()? {
             Utf16::read(&mut cursor).ok()
         } else {
@@ -98,20 +100,21 @@ impl Head {
 
     /// The properties.
     pub fn properties(&self) -> Properties<'_> {
-        let mut cursor = self.cursor(self.fixed_at as usize + FIXED);
-        Properties::read(&mut cursor).unwrap_or_default()
+        Properties::checked(&self.encoded[self.fixed_at as usize + FIXED..])
     }
 
     /// How long it is, in bytes.
     pub fn encoded_len(&self) -> usize {
-        self.encoded.len()
+        ID + self.encoded.len()
     }
 
     /// A builder that starts with all of this but the properties.
-    pub fn to_builder(&self) -> HeadBuilder {
+    pub fn to_builder(&self) -> HeadBuilder<'static> {
         HeadBuilder {
             id: self.id,
-            address: self.address().map(Utf16::to_text_lossy),
+            address: self
+                .address()
+                .map(|address| Cow::Owned(address.to_text_lossy())),
             user_id: self.user_id(),
             kind: self.kind(),
             durable: self.is_durable(),
@@ -134,10 +137,11 @@ impl Head {
 }
 
 impl Field for Head {
-    const LEAST: usize = ADDRESS_AT + 1 + 1 + FIXED + 1;
+    const LEAST: usize = ID + 1 + 1 + FIXED + 1;
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let (id, user_id_at, fixed_at, length) = Self::check(from.cursor.rest())?;
+        let id = from.read()?;
+        let (user_id_at, fixed_at, length) = Self::check(from.cursor.rest())?;
         Ok(Self {
             id,
             encoded: from.slice(length)?,
@@ -148,17 +152,17 @@ impl Field for Head {
 
     fn write(&self, to: &mut Writer<'_>) {
         to.out.put_i64(self.id);
-        to.out.put_slice(&self.encoded[ADDRESS_AT..]);
+        to.out.put_slice(&self.encoded);
     }
 }
 
 /// What the head of a new message is to say.
 #[derive(Clone, Debug, Default)]
-pub struct HeadBuilder {
+pub struct HeadBuilder<'a> {
     /// Given by the broker; 0 from a sender.
     pub id: i64,
     /// The address it is sent to.
-    pub address: Option<String>,
+    pub address: Option<Cow<'a, str>>,
     /// The sender's id for it.
     pub user_id: Option<Uuid>,
     /// What the body means.
@@ -175,11 +179,16 @@ pub struct HeadBuilder {
     pub properties: PropertiesBuilder,
 }
 
-impl HeadBuilder {
+impl HeadBuilder<'_> {
+    /// How much room it takes at most where all text is ASCII, in bytes.
+    fn room(&self) -> usize {
+        let address = self.address.as_ref().map_or(0, |address| address.len());
+        1 + 4 + 2 * address + 1 + 16 + FIXED + self.properties.encoded_len()
+    }
+
     /// The head.
     pub fn finish(&self) -> Head {
-        let mut out = BytesMut::with_capacity(128);
-        out.put_i64(self.id);
+        let mut out = BytesMut::with_capacity(self.room());
         match &self.address {
             Some(address) => {
                 out.put_u8(PRESENT);

@@ -141,6 +141,17 @@ impl<'a> Properties<'a> {
         Ok(Self { count, entries })
     }
 
+    /// A block that was read before, without what may be behind it.
+    pub(super) fn checked(block: &'a [u8]) -> Self {
+        match block.split_first_chunk::<5>() {
+            Some((&[_, a, b, c, d], entries)) => Self {
+                count: u32::from_be_bytes([a, b, c, d]) as usize,
+                entries,
+            },
+            None => Self::default(),
+        }
+    }
+
     /// How many there are.
     pub const fn len(&self) -> usize {
         self.count
@@ -203,16 +214,21 @@ impl PropertiesBuilder {
         if self.count == 0 {
             out.put_u8(0);
         } else {
-            out.reserve(5 + self.entries.len());
+            out.reserve(self.encoded_len());
             out.put_u8(1);
             out.put_i32(self.count);
             out.put_slice(&self.entries);
         }
     }
 
+    /// How long the block is, in bytes.
+    pub(super) fn encoded_len(&self) -> usize {
+        5 + self.entries.len()
+    }
+
     /// The block by itself: the body of a map message.
     pub fn finish(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(5 + self.entries.len());
+        let mut out = BytesMut::with_capacity(self.encoded_len());
         self.put(&mut out);
         out.freeze()
     }

@@ -45,26 +45,35 @@ impl<'a> Utf16<'a> {
 
     /// The text, if every surrogate has its other half.
     pub fn to_text(self) -> Option<String> {
-        if let Some(text) = self.to_ascii() {
-            return Some(text);
-        }
-        let mut text = String::with_capacity(self.0.len() / 2);
-        for character in char::decode_utf16(self.units()) {
-            text.push(character.ok()?);
-        }
-        Some(text)
+        let mut text = String::new();
+        self.append_to(&mut text).then_some(text)
     }
 
-    /// The text, if it is ASCII, as names and most properties are: without a look at every unit by itself.
-    fn to_ascii(self) -> Option<String> {
+    /// Appends the text, if every surrogate has its other half; whether it did. For one who reads many and keeps none.
+    pub fn append_to(self, text: &mut String) -> bool {
         let (pairs, _) = self.0.as_chunks::<2>();
         let not_ascii = pairs
             .iter()
             .fold(0, |seen, [low, high]| seen | (low & 0x80) | high);
-        if not_ascii != 0 {
-            return None;
+        if not_ascii == 0 {
+            // Names and most values are: no look at every unit by itself.
+            let mut bytes = std::mem::take(text).into_bytes();
+            bytes.extend(pairs.iter().map(|[low, _]| *low));
+            *text = String::from_utf8(bytes).expect("text, and ASCII behind it");
+            return true;
         }
-        String::from_utf8(pairs.iter().map(|[low, _]| *low).collect()).ok()
+        let length = text.len();
+        text.reserve(pairs.len());
+        for character in char::decode_utf16(self.units()) {
+            match character {
+                Ok(character) => text.push(character),
+                Err(_) => {
+                    text.truncate(length);
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// The text, with a replacement character for each surrogate that has no other half.
@@ -280,6 +289,8 @@ mod tests {
         let kept = Utf16::read(&mut Cursor::new(&lone)).expect("well-formed as code units");
         assert_eq!(kept.as_bytes(), &lone[4..]);
         assert_eq!(kept.to_text_lossy(), "\u{fffd}");
+        let mut text = "before".to_owned();
+        assert!(!kept.append_to(&mut text) && text == "before");
         assert!(Utf16::read(&mut Cursor::new(&[0, 0, 0, 1, 7])).is_err());
         let bare = [0, 0, 0, 1, 0xd8, 0x00];
         assert_eq!(read_java(&mut Cursor::new(&bare)), Err(Malformed::Text));
@@ -298,5 +309,9 @@ mod tests {
         let text = Utf16::read(&mut Cursor::new(&out)).expect("just written");
         assert!(text == *"aä😀" && text != *"aä");
         assert_eq!(text.to_text().as_deref(), Some("aä😀"));
+        let mut both = "größer ".to_owned();
+        assert!(text.append_to(&mut both) && both == "größer aä😀");
+        let ascii = Utf16::read(&mut Cursor::new(&[0, 0, 0, 2, b'z', 0])).expect("well-formed");
+        assert!(ascii.append_to(&mut both) && both == "größer aä😀z");
     }
 }

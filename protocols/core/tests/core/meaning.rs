@@ -98,8 +98,7 @@ fn a_delivery_is_what_was_sent_with_an_id() {
     assert_eq!((receive.consumer_id, receive.delivery_count), (0, 1));
     let mut delivered = send.message;
     delivered.head.id = 362;
-    assert_eq!(delivered.body, receive.message.body);
-    assert_eq!(delivered.head.id, receive.message.head.id);
+    assert_eq!(delivered, receive.message);
     let rewritten = Packet::Receive(hind_core::codec::packet::consumer::Receive {
         message: delivered,
         ..receive.clone()
