@@ -13,6 +13,7 @@
 
 mod body;
 mod cursor;
+mod dialect;
 mod field;
 mod frame;
 mod head;
@@ -31,6 +32,7 @@ mod xid;
 pub use body::{
     Body, Element, Stream, StreamBuilder, kind as message_kind, object_body, text_body,
 };
+pub use dialect::Dialect;
 pub use field::{Form, Since, Splice, Trailing};
 pub use frame::{Frame, channel};
 pub use head::{Head, HeadBuilder};

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
-use hind_core::codec::{Frame, Malformed, Packet, Version};
+use hind_core::codec::{Dialect, Frame, Malformed, Packet, Version};
 
 /// One recorded connection.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl Recording {
     }
 
     fn take(&mut self, from_client: bool, bytes: Vec<u8>) {
-        if bytes != b"ARTEMIS" && bytes != b"HORNETQ" {
+        let mut input = BytesMut::from(&bytes[..]);
+        if Dialect::take(&mut input).is_none() {
             let bytes = bytes.into();
             self.frames.push(Recorded { from_client, bytes });
         }

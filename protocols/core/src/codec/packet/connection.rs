@@ -83,7 +83,7 @@ pub mod reason {
     pub const REDIRECT: i8 = 0;
     /// The same, after a critical failure.
     pub const REDIRECT_CRITICAL: i8 = 1;
-    /// The messages have moved to another member.
+    /// The messages have moved to another member. Artemis says so whenever it is stopped, if need be without a target.
     pub const SCALE_DOWN: i8 = 2;
     /// The same, after a critical failure.
     pub const SCALE_DOWN_CRITICAL: i8 = 3;
