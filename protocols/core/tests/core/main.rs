@@ -8,3 +8,4 @@ mod made;
 mod meaning;
 mod recorded;
 mod recordings;
+mod requests;

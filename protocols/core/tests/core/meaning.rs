@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What recorded frames say: that a frame is written as it was read does not prove that its fields are where they belong.
 
-use hind_core::codec::packet::connection::code;
-use hind_core::codec::packet::queue::QueueOptions;
 use hind_core::codec::{
     Body, Head, Kind, Message, Packet, Utf16, Uuid, Value, Version, message_kind,
 };
 
 use crate::recordings::{Recording, decode, named};
 
-fn packets(recording: &Recording) -> Vec<(bool, Packet)> {
+pub fn packets(recording: &Recording) -> Vec<(bool, Packet)> {
     let frames = recording.frames.iter();
     frames
         .map(|recorded| {
@@ -20,7 +18,7 @@ fn packets(recording: &Recording) -> Vec<(bool, Packet)> {
 }
 
 /// The first packet of that kind.
-fn first(recording: &str, kind: Kind) -> Packet {
+pub fn first(recording: &str, kind: Kind) -> Packet {
     let all = packets(&named(recording));
     let mut packets = all.into_iter().map(|(_, packet)| packet);
     packets
@@ -157,100 +155,4 @@ fn messages_of_old_clients_are_found_behind_their_second_offset() {
         panic!("not a map");
     };
     assert!(matches!(map.get("k"), Some(Value::Text(v)) if v == *"v"));
-}
-
-#[test]
-fn a_session_is_asked_for_with_its_flags() {
-    let Packet::CreateSession(session) =
-        first("hornetq_2.4.7_prefix_acceptor", Kind::CreateSession)
-    else {
-        unreachable!("asked for");
-    };
-    assert_eq!(session.name, "dc14ea06-e60c-11f1-a452-698747f65fc4");
-    assert_eq!((session.channel, session.version), (10, 124));
-    assert_eq!(session.username.as_deref(), Some("admin"));
-    assert_eq!(session.large_message_size_min, 102_400);
-    assert!(!session.xa && !session.auto_commit_sends && !session.auto_commit_acks);
-    assert_eq!(session.confirmation_window, -1);
-    assert_eq!((session.default_address, session.client_id.0), (None, None));
-}
-
-#[test]
-fn a_queue_is_created_with_every_option_there_is() {
-    let Packet::CreateQueue(queue) = first("v136_core_api", Kind::CreateQueueV2) else {
-        unreachable!("asked for");
-    };
-    assert_eq!((&*queue.address, &*queue.name), ("capk", "capk.q"));
-    assert_eq!(queue.filter.as_deref(), Some("a = 1"));
-    assert!(queue.durable && !queue.temporary && queue.requires_response);
-    let details = queue.details.0.expect("the second form");
-    assert_eq!((details.routing_type, details.consumers_max), (1, 3));
-    assert!(!details.auto_created && details.purge_on_no_consumers);
-    let expected = QueueOptions {
-        exclusive: Some(true),
-        last_value: Some(false),
-        last_value_key: Some("lvk".into()),
-        non_destructive: Some(false),
-        consumers_before_dispatch: Some(2),
-        delay_before_dispatch: Some(100),
-        group_rebalance: Some(true),
-        group_buckets: Some(4),
-        auto_delete: Some(false),
-        auto_delete_delay: Some(5),
-        auto_delete_message_count: Some(6),
-        group_first_key: Some("gfk".into()),
-        ring_size: Some(7),
-        enabled: Some(true),
-        group_rebalance_pause_dispatch: Some(true),
-        known: QueueOptions::FIELDS,
-    };
-    assert_eq!(details.options, expected);
-}
-
-#[test]
-fn failures_carry_their_code_and_only_sometimes_a_correlation() {
-    let all = packets(&named("v136_exceptions"));
-    let failures: Vec<_> = all
-        .iter()
-        .filter_map(|(_, packet)| match packet {
-            Packet::Exception(exception) => Some(exception),
-            _ => None,
-        })
-        .collect();
-    let codes: Vec<i32> = failures.iter().map(|failure| failure.code).collect();
-    for code in [
-        code::QUEUE_DOES_NOT_EXIST,
-        code::INVALID_FILTER_EXPRESSION,
-        code::QUEUE_EXISTS,
-        code::MAX_CONSUMER_LIMIT_EXCEEDED,
-    ] {
-        assert!(codes.contains(&code), "{code} in {codes:?}");
-    }
-    let uncorrelated = failures
-        .iter()
-        .all(|failure| failure.correlation.0.is_none());
-    assert!(uncorrelated, "none of these requests has one");
-    let Packet::Exception(full) = first("v136_address_full_fail", Kind::Exception) else {
-        unreachable!("asked for");
-    };
-    assert_eq!(full.code, code::ADDRESS_FULL);
-    assert!(
-        full.correlation
-            .0
-            .is_some_and(|correlation| correlation < 0)
-    );
-}
-
-#[test]
-fn branches_are_named_with_the_qualifier_first() {
-    let Packet::XaStart(xid) = first("v136_xa", Kind::XaStart) else {
-        unreachable!("asked for");
-    };
-    let Packet::XaInDoubtResponse(in_doubt) = first("v136_xa", Kind::XaInDoubtResponse) else {
-        unreachable!("asked for");
-    };
-    assert_eq!(xid.format_id, 7);
-    assert_eq!(xid.branch_qualifier[..], *b"bq1");
-    assert_eq!(xid.global_transaction_id[..], *b"gtrid-one");
-    assert_eq!(in_doubt, [xid]);
 }
