@@ -69,7 +69,9 @@ pub fn options(
         "{} (compatible with Apache ActiveMQ Artemis {COMPATIBLE_WITH})",
         env!("CARGO_PKG_VERSION")
     );
-    options.modules = vec![("hind-stomp".to_owned(), "STOMP".to_owned())];
+    options.modules = [("hind-mqtt", "MQTT"), ("hind-stomp", "STOMP")]
+        .map(|(module, key)| (module.to_owned(), key.to_owned()))
+        .to_vec();
     options.directories = directories(settings, instance);
     options.journal = settings.persistence_enabled.then(|| journal(settings));
     let memory = GlobalMaxSize::of(settings);
@@ -174,21 +176,41 @@ fn served(settings: &Settings, acceptor: &Acceptor, word: Word) -> Result<Served
         Word::Core => (Protocol::Core, None),
         Word::Amqp => (Protocol::Amqp, None),
         Word::Hornetq => (Protocol::HornetQ, None),
-        Word::Mqtt => (Protocol::Mqtt, None),
+        Word::Mqtt => (Protocol::Mqtt, Some(mqtt(settings, acceptor)?)),
         Word::Openwire => (Protocol::OpenWire, None),
     };
     Ok(Served { protocol, machine })
 }
 
-fn stomp(settings: &Settings, acceptor: &Acceptor) -> Result<Machine, BadParameter> {
-    let parameters = acceptor
-        .parameters
-        .iter()
-        .map(|parameter| (parameter.name.as_str(), parameter.value.as_str()));
-    let mut options = hind_stomp::Options::parse(parameters).map_err(|error| BadParameter {
+fn parameters(acceptor: &Acceptor) -> impl Iterator<Item = (&str, &str)> {
+    let parameters = acceptor.parameters.iter();
+    parameters.map(|parameter| (parameter.name.as_str(), parameter.value.as_str()))
+}
+
+fn bad_parameter(acceptor: &Acceptor, error: &dyn fmt::Display) -> BadParameter {
+    BadParameter {
         position: acceptor.position.clone(),
         what: format!("acceptor {}: {error}", acceptor.name),
-    })?;
+    }
+}
+
+fn mqtt(settings: &Settings, acceptor: &Acceptor) -> Result<Machine, BadParameter> {
+    let mut options = hind_mqtt::Options::parse(parameters(acceptor))
+        .map_err(|error| bad_parameter(acceptor, &error))?;
+    options.addresses = settings.wildcards;
+    let options = Arc::new(options);
+    Ok(Arc::new(move |opening: &Opening| {
+        Box::new(hind_mqtt::Connection::new(
+            Arc::clone(&options),
+            opening.id,
+            opening.seed,
+        ))
+    }))
+}
+
+fn stomp(settings: &Settings, acceptor: &Acceptor) -> Result<Machine, BadParameter> {
+    let mut options = hind_stomp::Options::parse(parameters(acceptor))
+        .map_err(|error| bad_parameter(acceptor, &error))?;
     if acceptor.connection_ttl.is_none()
         && let Some(ttl) = settings.periods.connection_ttl_override
     {

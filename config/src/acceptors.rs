@@ -141,8 +141,15 @@ fn acceptor(
         find(&uri, "protocols").or_else(|| find(&uri, "protocol")),
         findings,
     );
-    if protocols.contains(&Protocol::Stomp) {
-        stomp(&uri, findings);
+    if protocols.contains(&Protocol::Stomp)
+        && let Err(bad) = hind_stomp::Options::parse(pairs(&uri))
+    {
+        no_value(&uri, &bad.key, &bad.value, bad.expected, findings);
+    }
+    if protocols.contains(&Protocol::Mqtt)
+        && let Err(bad) = hind_mqtt::Options::parse(pairs(&uri))
+    {
+        no_value(&uri, &bad.key, &bad.value, bad.expected, findings);
     }
     effective(&name, &uri, vocabulary, findings);
     let text = |name: &str| find(&uri, name).map(|parameter| parameter.value.as_str());
@@ -200,16 +207,16 @@ fn find<'a>(uri: &'a Uri, name: &str) -> Option<&'a Parameter> {
         .rfind(|parameter| parameter.name == name)
 }
 
-/// Lets STOMP read its own parameters: what each must be was checked, what they must be together only it knows.
-fn stomp(uri: &Uri, findings: &mut Findings) {
-    let pairs = uri
-        .parameters
-        .iter()
-        .map(|parameter| (parameter.name.as_str(), parameter.value.as_str()));
-    let Err(bad) = hind_stomp::Options::parse(pairs) else {
-        return;
-    };
-    let position = find(uri, &bad.key).map_or(&uri.position, |parameter| &parameter.position);
+/// The parameters for a protocol that reads its own: what each must be was checked, what they must be together only it
+/// knows.
+fn pairs(uri: &Uri) -> impl Iterator<Item = (&str, &str)> {
+    let parameters = uri.parameters.iter();
+    parameters.map(|parameter| (parameter.name.as_str(), parameter.value.as_str()))
+}
+
+/// A protocol does not understand a value.
+fn no_value(uri: &Uri, key: &str, value: &str, expected: &str, findings: &mut Findings) {
+    let position = find(uri, key).map_or(&uri.position, |parameter| &parameter.position);
     if findings
         .errors
         .iter()
@@ -217,8 +224,8 @@ fn stomp(uri: &Uri, findings: &mut Findings) {
     {
         return;
     }
-    let problem = format!("{} is no value of {}", shown(&bad.value), bad.key);
-    findings.error(ConfigError::new(position, &bad.key, problem).expected(bad.expected));
+    let problem = format!("{} is no value of {key}", shown(value));
+    findings.error(ConfigError::new(position, key, problem).expected(expected));
 }
 
 /// A positive number of seconds.

@@ -57,6 +57,8 @@ def die_with_parent():
 class Broker:
     """One instance; `with Broker(program) as broker` creates, starts and in the end removes it."""
 
+    keeps_all = True  # whether what was acknowledged is there after any end of the process
+
     def __init__(self, program, create_flags=(), start_seconds=60, offset=None, configure=None, in_child=None):
         """`configure` is given the text of broker.xml and returns it changed; `in_child` runs before the program does."""
         self.program = str(Path(program).resolve())
@@ -130,9 +132,9 @@ class Broker:
             time.sleep(0.005)
         raise BrokerFailure(f"the broker was not active after {self.start_seconds} s")
 
-    def accepts(self):
+    def accepts(self, name="stomp"):
         try:
-            socket.create_connection(("127.0.0.1", self.port("stomp")), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self.port(name)), timeout=1).close()
         except OSError:
             return False
         return True
@@ -206,6 +208,12 @@ def core_settings(**values):
             xml = xml.replace("<acceptors>", f"<{name}>{value}</{name}>\n<acceptors>", 1)
         return xml
     return change
+
+
+def acceptor_parameters(name, **values):
+    """A change of broker.xml: parameters at the end of an acceptor's URL."""
+    more = "".join(f";{parameter}={value}" for parameter, value in values.items())
+    return lambda xml: re.sub(rf'(<acceptor name="{name}">[^<]*)', rf"\g<1>{more}", xml)
 
 
 def changes(*all_changes):

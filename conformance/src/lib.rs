@@ -2,4 +2,5 @@
 //! The second host, and what Hind promises, as tests.
 #![forbid(unsafe_code)]
 
+pub mod sequences;
 pub mod simulator;

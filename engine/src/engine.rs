@@ -7,19 +7,20 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::address::disk_full::FullDisk;
 use crate::address::name::QUALIFIER;
 use crate::address::paging::PageWork;
-use crate::command::{
-    ClientSessionCommand, Command, ConsumerCommand, SessionCommand, Settling, TransactionCommand,
-};
+use crate::command::{Command, ConsumerCommand, SessionCommand, TransactionCommand};
 use crate::event::{Event, Refusal};
 use crate::gate::{Gate, Held};
 use crate::id::{
     AddressId, ConnectionId, LargeId, MessageId, QueueId, SessionId, Ticket, TransactionId,
 };
 use crate::large_message::LargeMessages;
-use crate::notice::{DiskLimit, Notice};
+use crate::notice::{Notice, Spell};
+use crate::queue::settle::Departure;
 use crate::random::Random;
+use crate::retained::Copies;
 use crate::security::permissions::Permission;
 use crate::session::blocks::Blocks;
 use crate::session::{Client, Session};
@@ -45,9 +46,6 @@ pub struct Turn<'a> {
 
 /// Records that become durable together; almost always one or two.
 pub(crate) type Unit = SmallVec<[Record; 2]>;
-
-/// What this version cannot do yet.
-const NOT_BUILT: Refusal = Refusal::LimitReached("what this version of the broker can do");
 
 /// How many ids are reserved in the log at a time.
 const ID_BLOCK: u64 = 1 << 20;
@@ -78,12 +76,15 @@ pub struct Engine {
     next_id: u64,
     expiry_scan: Option<Instant>,
     address_scan: Option<Instant>,
-    /// The limit of the disk that is reached.
-    pub(crate) disk_full: Option<DiskLimit>,
+    pub(crate) disk_full: Option<FullDisk>,
     pub(crate) blocks: Blocks,
     /// Full addresses for which somebody waits.
     pub(crate) blocking: BTreeSet<AddressId>,
+    /// All addresses together have as much in memory as they may.
+    pub(crate) global_limit: Spell,
     pub(crate) page_work: PageWork,
+    /// Queues that are still to be given copies of retained messages.
+    pub(crate) copies: Copies,
     failed: bool,
 }
 
@@ -107,7 +108,9 @@ impl Engine {
             disk_full: None,
             blocks: Blocks::default(),
             blocking: BTreeSet::new(),
+            global_limit: Spell::default(),
             page_work: PageWork::default(),
+            copies: Copies::default(),
             failed: false,
             settings,
         }
@@ -136,6 +139,7 @@ impl Engine {
         for queue in self.state.queues.ids() {
             self.set_alarm(queue);
         }
+        self.restart_client_sessions(turn);
         self.deploy(turn);
         self.expiry_scan = self
             .settings
@@ -168,20 +172,7 @@ impl Engine {
                 self.open_session(from, id, Session::new(identity, client_id), turn);
             }
             Command::Session(id, SessionCommand::Close) => self.close_session(from, id, turn),
-            Command::ClientSession(_, command) => self.refuse_client_session(from, command, turn),
-            Command::Send(_, send) if send.retain || send.packet.is_some() => {
-                self.answer(from, send.ticket, Err(NOT_BUILT), turn);
-            }
-            Command::Consumer(_, ConsumerCommand::Open(open) | ConsumerCommand::Reopen(open))
-                if open.retained
-                    || open.kept.is_some()
-                    || open.settling != Settling::ByDelivery =>
-            {
-                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
-            }
-            Command::Consumer(_, ConsumerCommand::Reopen(open)) => {
-                self.answer(from, Some(open.ticket), Err(NOT_BUILT), turn);
-            }
+            Command::ClientSession(id, command) => self.client_session(from, id, command, turn),
             Command::Send(session, send) if self.disk_full.is_some() => {
                 self.send_on_full_disk(from, session, send, turn);
             }
@@ -190,6 +181,9 @@ impl Engine {
             Command::Download(id, command) => self.download(from, id, command, turn),
             Command::Consumer(id, ConsumerCommand::Open(open)) => {
                 self.open_consumer(from, id, &open, turn)
+            }
+            Command::Consumer(id, ConsumerCommand::Reopen(open)) => {
+                self.reopen_consumer(from, id, &open, turn)
             }
             Command::Consumer(id, ConsumerCommand::Credit(credit)) => {
                 self.add_credit(from, id, credit)
@@ -218,6 +212,7 @@ impl Engine {
 
     /// A client is gone: what it held goes back, what it had open is undone.
     pub fn disconnected(&mut self, client: ConnectionId, turn: &mut Turn<'_>) {
+        self.leave(client, turn);
         let Some(state) = self.clients.get(&client) else {
             return;
         };
@@ -243,7 +238,7 @@ impl Engine {
                 Held::Reply(to, event) => turn.events.push((to, event)),
                 Held::Enqueue(queue, message) => self.make_ready(queue, message, turn.now),
                 Held::Paged(place) => self.show_in_page(place),
-                Held::Consumer(key, queue) => self.activate_consumer(key, queue),
+                Held::Consumer(key, queue) => self.activate_consumer(key, queue, turn),
                 Held::LargeMessage(body) => self.delete_large(body, turn),
             }
         }
@@ -256,6 +251,9 @@ impl Engine {
         }
         // What expires may be delivered from where it goes, and expire there again; what comes from a page makes room for
         // more: a few rounds, the rest next turn.
+        if !self.copies.is_empty() {
+            self.copy_retained(turn);
+        }
         for _ in 0..ROUNDS {
             self.dispatch(turn);
             let given = self.read_pages(turn);
@@ -270,6 +268,7 @@ impl Engine {
         if !self.blocking.is_empty() {
             self.unblock(turn);
         }
+        self.note_global_limit(turn);
         self.let_large_go(turn);
         self.clean(turn);
     }
@@ -278,12 +277,23 @@ impl Engine {
     fn dispatch(&mut self, turn: &mut Turn<'_>) {
         let limit = self.settings.limits.unsettled;
         for id in std::mem::take(&mut self.dirty) {
-            let Some(queue) = self.state.queues.get_mut(id) else {
+            let State {
+                queues,
+                client_sessions,
+                ..
+            } = &mut self.state;
+            let Some(queue) = queues.get_mut(id) else {
                 continue;
             };
-            let dispatched = queue.dispatch(turn.now.wall, limit, turn.events);
+            let dispatched = queue.dispatch(turn.now.wall, limit, client_sessions, turn.events);
             let expired = dispatched.expired.into_iter();
             self.expired.extend(expired.map(|message| (id, message)));
+            self.commit(None, &dispatched.records, false, turn);
+            self.deliver_packets(dispatched.packets, turn);
+            if !dispatched.sent.is_empty() {
+                let why = Departure::Acknowledged;
+                self.remove(None, id, &dispatched.sent, why, false, turn);
+            }
             if dispatched.unfinished {
                 self.dirty.insert(id);
             } else if !self.state.pages.is_empty() {
@@ -294,21 +304,32 @@ impl Engine {
 
     /// When [`Engine::expire`] must be called at the latest.
     pub fn deadline(&self, now: Now) -> Option<Instant> {
-        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty();
+        let busy = !self.dirty.is_empty() || !self.page_work.wanting.is_empty() || self.can_copy();
         if busy && !self.failed {
             return Some(now.monotonic);
         }
         let alarm = self.alarms.first().map(|(at, _)| now.at_wall(*at));
+        let session = self.state.client_sessions.next_alarm();
+        let session = session.map(|at| now.at_wall(at));
         let transaction = self.transaction_deadlines.first().map(|(at, ..)| *at);
-        [alarm, transaction, self.expiry_scan, self.address_scan]
-            .into_iter()
-            .flatten()
-            .min()
+        let retry = self.page_work.retries.deadline();
+        [
+            alarm,
+            session,
+            transaction,
+            retry,
+            self.expiry_scan,
+            self.address_scan,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Deadlines have passed.
     pub fn expire(&mut self, turn: &mut Turn<'_>) {
         self.ring_alarms(turn.now);
+        self.expire_client_sessions(turn);
         self.time_out_transactions(turn);
         if self.expiry_scan.is_some_and(|at| at <= turn.now.monotonic) {
             self.expiry_scan = self
@@ -421,6 +442,11 @@ impl Engine {
             (Ok(()), Some(ticket)) => Event::Done(ticket),
             (Err(refusal), ticket) => Event::Refused(ticket, refusal),
         };
+        self.tell(to, event, turn);
+    }
+
+    /// Tells a client something, when everything it caused is durable.
+    pub(crate) fn tell(&mut self, to: ConnectionId, event: Event, turn: &mut Turn<'_>) {
         let position = self.last_position(to);
         if self.gate.is_open(position) {
             turn.events.push((to, event));
@@ -526,23 +552,6 @@ impl Engine {
         self.authorize(from, session, permission, &name)
     }
 
-    fn refuse_client_session(
-        &mut self,
-        from: ConnectionId,
-        command: ClientSessionCommand,
-        turn: &mut Turn<'_>,
-    ) {
-        let ticket = match command {
-            ClientSessionCommand::Attach(attach) => Some(attach.ticket),
-            ClientSessionCommand::Acknowledge(_, ticket) => ticket,
-            ClientSessionCommand::Received(_, ticket)
-            | ClientSessionCommand::Release(_, ticket)
-            | ClientSessionCommand::Unsubscribe(_, ticket) => Some(ticket),
-            ClientSessionCommand::Complete(_) | ClientSessionCommand::Leave { .. } => None,
-        };
-        self.answer(from, ticket, Err(NOT_BUILT), turn);
-    }
-
     fn open_session(
         &mut self,
         from: ConnectionId,
@@ -616,6 +625,9 @@ impl Engine {
                 queue.hold(message);
                 self.expired.push((id, message));
             }
+        }
+        if self.expire_retained(turn) {
+            self.expiry_scan = Some(turn.now.monotonic.after(Duration::from_millis(1)));
         }
         self.scan_expired_pages(turn.now.wall);
     }

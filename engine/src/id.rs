@@ -33,6 +33,10 @@ id! {
     PageId;
     /// The body of a large message, in a file of its own; never used twice.
     LargeId;
+    /// One client session; never used twice.
+    ClientSessionId;
+    /// One subscription of a client session; never used twice.
+    SubscriptionId;
     /// One socket (or simulated socket).
     ConnectionId;
     /// One session of a connection: a user and the state that ends with it.

@@ -16,6 +16,7 @@ pub mod notice;
 pub mod protocol;
 pub mod queue;
 pub mod random;
+pub mod retained;
 pub mod routing;
 pub mod security;
 pub mod selector;

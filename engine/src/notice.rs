@@ -2,9 +2,11 @@
 //! What happened that an operator may want to read. Machines do not log; the host turns notices into log lines.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::address::routing_type::RoutingType;
 use crate::id::{ConnectionId, LargeId, MessageId, PageId, TransactionId};
+use crate::time::Instant;
 
 /// One thing worth a log line.
 #[derive(Clone, PartialEq, Debug)]
@@ -111,6 +113,11 @@ pub enum Notice {
         /// How full it is.
         fill: Fill,
     },
+    /// The disk is full, and whoever sends to the address waits (AMQ222212).
+    AddressBlockedByDisk {
+        /// The address.
+        address: Arc<str>,
+    },
     /// They go on (AMQ221046).
     AddressUnblocked {
         /// The address.
@@ -136,6 +143,15 @@ pub enum Notice {
     PageLimitReleased {
         /// The address.
         address: Arc<str>,
+    },
+    /// A read of a page has failed and will be tried again.
+    PageReadFailed {
+        /// The address.
+        address: Arc<str>,
+        /// Which page.
+        page: PageId,
+        /// What the disk says.
+        why: String,
     },
     /// Part of a page cannot be read (AMQ222033).
     PageDamaged {
@@ -204,6 +220,35 @@ pub enum Notice {
     },
 }
 
+/// Something that comes and goes, perhaps many times a second, and is said to the log when it comes and when it has
+/// gone, but not more often than the log can bear.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spell {
+    lasts: bool,
+    said: bool,
+    next: Option<Instant>,
+}
+
+impl Spell {
+    /// It is there. Whether that is to be said: when it has just come, and the last time it was said is `pause` ago.
+    pub fn begins(&mut self, now: Instant, pause: Duration) -> bool {
+        if std::mem::replace(&mut self.lasts, true) {
+            return false;
+        }
+        self.said = self.next.is_none_or(|next| next <= now);
+        if self.said {
+            self.next = Some(now.after(pause));
+        }
+        self.said
+    }
+
+    /// It has gone. Whether that is to be said: if its coming was.
+    pub fn ends(&mut self) -> bool {
+        self.lasts = false;
+        std::mem::take(&mut self.said)
+    }
+}
+
 /// Which limit of the disk is reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DiskLimit {
@@ -257,4 +302,26 @@ pub struct Fill {
     pub global_bytes_max: Option<u64>,
     /// `global-max-messages`.
     pub global_messages_max: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_and_goes_is_said_once_in_a_while_and_its_end_only_if_its_beginning_was() {
+        let (mut spell, pause) = (Spell::default(), Duration::from_nanos(10));
+        let at = Instant::from_nanos;
+        assert!(!spell.ends(), "it never came");
+        assert!(spell.begins(at(1), pause));
+        assert!(!spell.begins(at(2), pause), "it lasts");
+        assert!(!spell.begins(at(20), pause), "it still lasts");
+        assert!(spell.ends());
+        assert!(!spell.ends());
+        assert!(spell.begins(at(21), pause));
+        assert!(spell.ends());
+        assert!(!spell.begins(at(30), pause), "it was said a moment ago");
+        assert!(!spell.ends());
+        assert!(spell.begins(at(31), pause));
+    }
 }

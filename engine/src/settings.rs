@@ -97,6 +97,8 @@ pub struct Limits {
     pub consumers: usize,
     /// Deliveries one consumer may leave unsettled, whatever its credit.
     pub unsettled: usize,
+    /// Bytes of all retained messages.
+    pub retained_bytes: u64,
 }
 
 impl Default for Limits {
@@ -108,6 +110,7 @@ impl Default for Limits {
             uploads: 1_000,
             consumers: 100_000,
             unsettled: 1_000_000,
+            retained_bytes: 1 << 30,
         }
     }
 }

@@ -13,10 +13,12 @@ use crate::address::ledger::Ledger;
 use crate::address::pages::Pages;
 use crate::address::registry::Addresses;
 use crate::address::settings::AddressSettings;
+use crate::client_session::ClientSessions;
 use crate::id::{AddressId, LargeId, MessageId, MessageMap, PageId, QueueId};
 use crate::large_message::References;
 use crate::message::{Body, Message};
 use crate::queue::{Place, Queue};
+use crate::retained::Retained;
 use crate::routing::duplicate_id_cache::DuplicateIdCaches;
 use crate::settings::Settings;
 use crate::storage::Liveness;
@@ -89,6 +91,10 @@ pub struct State {
     pub large: References,
     /// Pages.
     pub pages: Pages,
+    /// Retained messages.
+    pub retained: Retained,
+    /// Client sessions.
+    pub client_sessions: ClientSessions,
     /// What all messages in memory take, once it is counted.
     pub(crate) memory: Ledger,
     /// Whether it is.
@@ -113,6 +119,8 @@ impl State {
             logged: MessageMap::default(),
             large: References::default(),
             pages: Pages::default(),
+            retained: Retained::new(settings.wildcard),
+            client_sessions: ClientSessions::default(),
             memory: Ledger::default(),
             counting: false,
             unnamed: BTreeSet::new(),
@@ -196,6 +204,27 @@ impl State {
             | Record::PageAcknowledge { .. }
             | Record::PageMark { .. }
             | Record::PagePurged { .. } => self.apply_to_pages(record, live),
+            Record::Retained(record) => {
+                self.highest_id = self.highest_id.max(record.message.id.0);
+                self.apply_retained(&record.message, live);
+            }
+            Record::RetainedRemoved(id) => self.apply_retained_removed(*id, live),
+            Record::PacketAcknowledged { flight, .. } => {
+                self.apply_acknowledge(flight.queue, flight.message, live);
+                self.client_sessions.apply(record, live);
+            }
+            Record::ClientSession(_)
+            | Record::ClientSessionRemoved(_)
+            | Record::ClientSessionLeft { .. }
+            | Record::Subscription(_)
+            | Record::SubscriptionRemoved(_)
+            | Record::PacketSent { .. }
+            | Record::PacketCompleted { .. }
+            | Record::PacketTaken { .. }
+            | Record::PacketReleased { .. } => {
+                self.client_sessions.apply(record, live);
+                self.highest_id = self.highest_id.max(self.client_sessions.highest_id());
+            }
         }
     }
 
@@ -361,6 +390,7 @@ impl State {
                 self.pages.remove_queue(id, live);
             }
         }
+        self.client_sessions.forget_strays(live);
         let addresses = &self.addresses;
         self.duplicates.retain(
             |address, sequence| addresses.id(address).is_some_and(|id| id.0 < sequence),
@@ -389,6 +419,11 @@ impl State {
             Key::IdCounter => Record::IdCounter(self.id_counter),
             Key::Page(id) => Record::Page(self.page_record(*id)?),
             Key::OpenPage(_) => return None,
+            Key::Retained(id) => Record::Retained(self.retained.record(*id)?),
+            Key::ClientSession(id) => Record::ClientSession(self.client_sessions.record(*id)?),
+            Key::Subscription(id) => {
+                Record::Subscription(self.client_sessions.subscription_record(*id)?)
+            }
         })
     }
 
@@ -442,6 +477,12 @@ impl State {
         for line in self.page_lines() {
             add(line.as_bytes());
         }
+        for line in self.client_sessions.lines() {
+            add(line.as_bytes());
+        }
+        for message in self.retained.iter() {
+            add(format!("{message:?}").as_bytes());
+        }
         for (address, age, id) in self.duplicates.iter() {
             add(format!("{address} {age} {id:?}").as_bytes());
         }
@@ -479,6 +520,8 @@ impl State {
         }
         self.check_large();
         self.pages.check();
+        self.retained.check();
+        self.client_sessions.check();
         self.check_ledgers();
         let logged: usize = self.logged.values().map(|logged| logged.queues.len()).sum();
         assert_eq!(

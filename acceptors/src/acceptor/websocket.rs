@@ -174,6 +174,11 @@ fn refusal(error: &tungstenite::Error, options: &AcceptorOptions) -> Option<Stri
 }
 
 impl WebSocket {
+    /// The socket under it.
+    pub fn socket(&self) -> &TcpStream {
+        self.stream.get_ref()
+    }
+
     /// Appends the payload of the frames that have arrived; pings are answered on the way.
     ///
     /// # Errors

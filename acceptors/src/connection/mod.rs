@@ -36,6 +36,8 @@ use wire::Wire;
 
 /// What one read takes at most, and what a worker's shared buffer holds.
 const READ_MAX: usize = 64 * 1024;
+/// How often a connection that is not read is looked at: whether the network has given it up.
+const PROBE: Duration = Duration::from_secs(1);
 /// How long a connection that is being closed may take over its last bytes.
 const LINGER: Duration = Duration::from_secs(3);
 
@@ -66,7 +68,8 @@ pub enum End {
 ///
 /// *Invariants*: the node is told of the connection once when it begins and once when it ends, whatever happens;
 /// commands reach it in the machine's order; above the outbox's high-water mark neither events are heard nor bytes
-/// read; with [`Permits::MAX`] answers outstanding, or the node's backlog full, no bytes are read.
+/// read; with [`Permits::MAX`] answers outstanding, or the node's backlog full, no bytes are read; what a peer sent that
+/// has been cut off while it was not read is not carried out: it may have come back and be saying it again.
 #[derive(Debug)]
 pub struct Connection {
     wire: Wire,
@@ -80,6 +83,8 @@ pub struct Connection {
     permits: Permits,
     backlog_asked: u64,
     alarm: Alarm,
+    /// When it is looked at next while it is not read.
+    probe: Option<Instant>,
     handshake: Option<Handshake>,
 }
 
@@ -129,6 +134,7 @@ impl Connection {
             permits: Permits::default(),
             backlog_asked: 0,
             alarm: Alarm::default(),
+            probe: None,
             handshake,
         }
     }
@@ -202,6 +208,9 @@ impl Connection {
         if self.heard.is_empty() && !self.member.mailbox.take(&mut self.heard) {
             return Ok(false);
         }
+        if self.machine.paused() {
+            self.look_for_an_end()?;
+        }
         let mut heard = std::mem::take(&mut self.heard);
         while !self.outbox.is_full()
             && let Some(event) = heard.pop_front()
@@ -216,6 +225,11 @@ impl Connection {
         }
         self.feed(now)?;
         Ok(true)
+    }
+
+    /// A connection that is not read does not notice by reading that the peer is gone.
+    fn look_for_an_end(&self) -> Result<(), End> {
+        self.wire.error().map_or(Ok(()), |error| Err(gone(error)))
     }
 
     /// Reads once, if the client may be read at all.
@@ -285,7 +299,10 @@ impl Connection {
 
     fn expire(&mut self, cx: &mut Context<'_>, now: Now) -> Result<bool, End> {
         let handshake = self.handshake.map(|handshake| handshake.until);
-        let deadline = self.machine.deadline().into_iter().chain(handshake).min();
+        let next = || now.monotonic.after(PROBE);
+        self.probe = (self.machine.paused()).then(|| self.probe.unwrap_or_else(next));
+        let others = handshake.into_iter().chain(self.probe);
+        let deadline = self.machine.deadline().into_iter().chain(others).min();
         if self
             .alarm
             .poll(cx, self.member.house.clock, deadline)
@@ -302,7 +319,14 @@ impl Connection {
         {
             return Err(End::HandshakeTimeout(handshake.timeout));
         }
-        self.drive(|machine, out| machine.expire(now, out))?;
+        if self.probe.is_some_and(|probe| probe <= now.monotonic) {
+            self.probe = None;
+            self.look_for_an_end()?;
+        }
+        let due = |deadline: Instant| deadline <= now.monotonic;
+        if self.machine.deadline().is_some_and(due) {
+            self.drive(|machine, out| machine.expire(now, out))?;
+        }
         Ok(true)
     }
 

@@ -38,6 +38,15 @@ impl Wire {
         }
     }
 
+    /// What has ended the connection, if the network has said so and nobody has heard it by reading or writing.
+    pub fn error(&self) -> Option<io::Error> {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::WebSocket(socket) => socket.socket(),
+        };
+        socket.take_error().unwrap_or_else(Some)
+    }
+
     /// Writes as much of the outbox as the transport takes. `Ready` when nothing is left anywhere.
     ///
     /// # Errors

@@ -35,6 +35,9 @@ pub fn line(notice: &Notice, disk: Option<DiskUsage>) -> Option<Line> {
             "AMQ222183: Blocking message production on address '{address}'; {}",
             Whole(fill)
         )),
+        Notice::AddressBlockedByDisk { address } => Line::server_warn(format!(
+            "AMQ222212: Disk Full! Blocking message production on address '{address}'. Clients will report blocked."
+        )),
         Notice::AddressUnblocked { address, fill } => Line::server_info(format!(
             "AMQ221046: Unblocking message production on address '{address}'; {}",
             Whole(fill)
@@ -60,6 +63,9 @@ fn pages(notice: &Notice) -> Option<Line> {
             "AMQ224122: Address {address} number of messages is under page limit again, and it should be allowed to \
              page again."
         )),
+        Notice::PageReadFailed { address, page, why } => Line::server_warn(format!(
+            "page file {page} of address {address} cannot be read: {why}; it will be tried again"
+        )),
         Notice::PageDamaged {
             address,
             page,
@@ -69,7 +75,8 @@ fn pages(notice: &Notice) -> Option<Line> {
             "AMQ222033: Page file {page} of address {address} had incomplete records: {what}; {lost} messages are lost"
         )),
         Notice::PageSetAside { file } => Line::server_warn(format!(
-            "AMQ222030: File being renamed to {file} as it was loaded partially. Please verify your data."
+            "AMQ222030: File {} being renamed to {file} as it was loaded partially. Please verify your data.",
+            file.strip_suffix(".damaged").unwrap_or_default()
         )),
         Notice::PageReadsHeld {
             address,
@@ -299,6 +306,15 @@ mod tests {
         for (notice, level, text) in table {
             assert_eq!(said(&notice), (level, format!("{text}{full}")));
         }
+        let disk = Notice::AddressBlockedByDisk { address: address() };
+        assert_eq!(
+            said(&disk),
+            (
+                Level::Warn,
+                "AMQ222212: Disk Full! Blocking message production on address 'orders'. Clients will report blocked."
+                    .to_owned()
+            )
+        );
         let (_, text) = said(&Notice::AddressDropping {
             address: address(),
             fill: None,
@@ -351,6 +367,14 @@ mod tests {
                  page again.",
             ),
             (
+                Notice::PageReadFailed {
+                    address: address(),
+                    page: PageId(9),
+                    why: "an error".to_owned(),
+                },
+                "page file 9 of address orders cannot be read: an error; it will be tried again",
+            ),
+            (
                 Notice::PageDamaged {
                     address: address(),
                     page: PageId(9),
@@ -363,7 +387,7 @@ mod tests {
                 Notice::PageSetAside {
                     file: "f.damaged".to_owned(),
                 },
-                "AMQ222030: File being renamed to f.damaged as it was loaded partially. Please verify your data.",
+                "AMQ222030: File f being renamed to f.damaged as it was loaded partially. Please verify your data.",
             ),
         ];
         for (notice, text) in table {

@@ -2,6 +2,8 @@
 //! What becomes of a send while the disk is full: its sender waits, it is refused, or it is dropped (manual, chapter
 //! Paging, "Monitoring Disk").
 
+use std::collections::BTreeSet;
+
 use super::settings::DiskFullPolicy;
 use crate::command::Send;
 use crate::engine::{Engine, Turn};
@@ -9,6 +11,14 @@ use crate::event::{Block, Refusal};
 use crate::id::{AddressId, ConnectionId, SessionId};
 use crate::notice::{DiskLimit, Fill, Notice};
 use crate::settings::Settings;
+
+/// A disk that has reached a limit.
+#[derive(Debug)]
+pub(crate) struct FullDisk {
+    limit: DiskLimit,
+    /// Addresses whose senders are known to wait for it.
+    held: BTreeSet<AddressId>,
+}
 
 impl Settings {
     /// The limit of the disk that is reached; `total` and `free` in bytes.
@@ -30,21 +40,46 @@ impl Engine {
     /// `disk-full-policy`.
     pub fn disk_usage(&mut self, total: u64, free: u64, turn: &mut Turn<'_>) {
         let reached = self.settings.reached(total, free);
-        match (self.disk_full, reached) {
+        match (self.disk_full.take(), reached) {
             (None, Some(limit)) => {
-                self.disk_full = Some(limit);
+                let held = BTreeSet::new();
+                self.disk_full = Some(FullDisk { limit, held });
                 turn.notices.push(Notice::DiskFull(limit));
                 let clients: Vec<ConnectionId> = self.clients.keys().copied().collect();
                 for client in clients {
                     self.hold_on_full_disk(client, turn);
                 }
             }
-            (Some(limit), None) => {
-                self.disk_full = None;
-                turn.notices.push(Notice::DiskFree(limit));
+            (Some(full), None) => {
+                turn.notices.push(Notice::DiskFree(full.limit));
                 turn.events.extend(self.blocks.end(&Block::DiskFull));
+                for address in full.held {
+                    self.note_free_of_disk(address, turn);
+                }
             }
-            (None, None) | (Some(_), Some(_)) => {}
+            (full, _) => self.disk_full = full,
+        }
+    }
+
+    /// Says of an address, once while the disk is full, that its senders wait.
+    fn note_held_by_disk(&mut self, id: AddressId, turn: &mut Turn<'_>) {
+        let address = self.state.addresses.get(id);
+        if let (Some(full), Some(address)) = (&mut self.disk_full, address)
+            && full.held.insert(id)
+        {
+            let address = address.record.name.clone();
+            turn.notices.push(Notice::AddressBlockedByDisk { address });
+        }
+    }
+
+    /// Says that they go on, unless the address is full, too.
+    fn note_free_of_disk(&mut self, id: AddressId, turn: &mut Turn<'_>) {
+        let address = self.state.addresses.get(id);
+        if let Some(address) = address.filter(|_| !self.blocking.contains(&id)) {
+            let address = address.record.name.clone();
+            let fill = self.fill(id);
+            turn.notices
+                .push(Notice::AddressUnblocked { address, fill });
         }
     }
 
@@ -54,12 +89,11 @@ impl Engine {
         if self.disk_full.is_none() {
             return;
         }
-        let last = self
-            .clients
-            .get(&client)
-            .and_then(|client| client.last_address.as_ref());
+        let client_of = self.clients.get(&client);
+        let last = client_of.and_then(|client| client.last_address.as_ref());
+        let last = last.map(|(_, address)| *address);
         let waits = match last {
-            Some((_, address)) => self.policy_on_full_disk(*address) == DiskFullPolicy::Block,
+            Some(address) => self.policy_on_full_disk(address) == DiskFullPolicy::Block,
             None => self.settings.address_settings.values().all(|written| {
                 matches!(
                     written.disk_full_policy.flatten(),
@@ -70,6 +104,9 @@ impl Engine {
         if waits {
             turn.events
                 .extend(self.blocks.begin(client, Block::DiskFull));
+            if let Some(address) = last {
+                self.note_held_by_disk(address, turn);
+            }
         }
     }
 
@@ -91,6 +128,7 @@ impl Engine {
             DiskFullPolicy::Block => {
                 self.send(from, session, send, turn);
                 turn.events.extend(self.blocks.begin(from, Block::DiskFull));
+                self.note_held_by_disk(target.address, turn);
             }
             DiskFullPolicy::Fail => {
                 self.abort_upload_of(from, &send, turn);

@@ -3,13 +3,17 @@
 //! dropped (manual, chapter Paging).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::registry::Address;
-use super::settings::{AddressFullPolicy, AddressSettings, DiskFullPolicy, PageFullPolicy};
+use super::settings::{AddressFullPolicy, DiskFullPolicy, PageFullPolicy};
 use crate::engine::{Engine, Turn};
 use crate::event::{Block, Refusal};
 use crate::id::{AddressId, ConnectionId};
 use crate::notice::{Fill, Notice};
+
+/// A limit that is reached again and again is spoken of once in so long: of an address, and of all together.
+const SAID_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
 
 /// What is to be done with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,10 +35,9 @@ impl Engine {
 
     /// Whether all addresses together have as much in memory as they may.
     pub(crate) fn is_globally_full(&self) -> bool {
-        let memory = self.state.memory();
-        let bytes = memory.bytes + self.state.pages.unwritten_bytes();
-        reached(self.settings.global_max_bytes, bytes)
-            || reached(self.settings.global_max_messages, memory.messages)
+        let fill = self.fill_of_all();
+        reached(fill.global_bytes_max, fill.global_bytes)
+            || reached(fill.global_messages_max, fill.global_messages)
     }
 
     /// Whether the address takes one more message, by its policy.
@@ -49,7 +52,7 @@ impl Engine {
         };
         let policy = address.settings.address_full_policy;
         if policy == AddressFullPolicy::Page {
-            return match self.page_limit_policy(id, &address.settings) {
+            return match self.page_limit_policy(id) {
                 None => {
                     self.wait_for_pages(from, id, turn);
                     Ok(Verdict::Accept)
@@ -77,9 +80,7 @@ impl Engine {
         let address = self.state.addresses.get(id)?;
         let fails = match address.settings.address_full_policy {
             AddressFullPolicy::Fail => self.is_full(address),
-            AddressFullPolicy::Page => {
-                self.page_limit_policy(id, &address.settings) == Some(PageFullPolicy::Fail)
-            }
+            AddressFullPolicy::Page => self.page_limit_policy(id) == Some(PageFullPolicy::Fail),
             AddressFullPolicy::Block | AddressFullPolicy::Drop => false,
         };
         let disk_fails =
@@ -87,17 +88,23 @@ impl Engine {
         (fails || disk_fails).then(|| full(address))
     }
 
-    /// What is done with more messages if the pages of the address may not grow any more.
-    fn page_limit_policy(
-        &self,
-        id: AddressId,
-        settings: &AddressSettings,
-    ) -> Option<PageFullPolicy> {
-        let policy = settings.page_full_policy?;
-        let of = self.state.pages.of(id)?;
-        let full = reached(settings.page_limit_bytes, of.bytes)
-            || reached(settings.page_limit_messages, of.left);
-        full.then_some(policy)
+    /// End of a turn: the log is told that all addresses together have reached a limit, or are well below it again.
+    pub(crate) fn note_global_limit(&mut self, turn: &mut Turn<'_>) {
+        if self.is_globally_full() {
+            if self.global_limit.begins(turn.now.monotonic, SAID_EVERY.1) {
+                turn.notices.push(Notice::GlobalFull(self.fill_of_all()));
+            }
+        } else if self.is_globally_roomy() && self.global_limit.ends() {
+            turn.notices.push(Notice::GlobalNotFull(self.fill_of_all()));
+        }
+    }
+
+    /// Whether all addresses together have so little in memory that the limit is not about to be reached again.
+    fn is_globally_roomy(&self) -> bool {
+        let fill = self.fill_of_all();
+        let roomy = |limit: Option<u64>, value| limit.is_none_or(|limit| value < limit - limit / 4);
+        roomy(fill.global_bytes_max, fill.global_bytes)
+            && roomy(fill.global_messages_max, fill.global_messages)
     }
 
     fn drop_message(&mut self, id: AddressId, turn: &mut Turn<'_>) -> Result<Verdict, Refusal> {
@@ -114,7 +121,9 @@ impl Engine {
         let address = address.record.name.clone();
         let block = Block::AddressFull(address.clone());
         turn.events.extend(self.blocks.begin(from, block));
-        if self.blocking.insert(id) {
+        self.blocking.insert(id);
+        let known = self.state.addresses.get_mut(id);
+        if known.is_some_and(|known| known.blocked.begins(turn.now.monotonic, SAID_EVERY.0)) {
             let fill = self.fill(id);
             turn.notices.push(Notice::AddressBlocked { address, fill });
         }
@@ -132,27 +141,24 @@ impl Engine {
             .collect();
         for id in free {
             self.blocking.remove(&id);
-            let Some(address) = self.state.addresses.get(id) else {
+            let Some(address) = self.state.addresses.get_mut(id) else {
                 continue;
             };
-            let (address, fill) = (address.record.name.clone(), self.fill(id));
+            let said = address.blocked.ends();
+            let address = address.record.name.clone();
             let block = Block::AddressFull(address.clone());
             turn.events.extend(self.blocks.end(&block));
-            turn.notices
-                .push(Notice::AddressUnblocked { address, fill });
+            if said {
+                let fill = self.fill(id);
+                turn.notices
+                    .push(Notice::AddressUnblocked { address, fill });
+            }
         }
     }
 
     /// How full an address is, for the log.
     pub(crate) fn fill(&self, id: AddressId) -> Fill {
-        let all = self.state.memory();
-        let of_all = Fill {
-            global_bytes: all.bytes,
-            global_messages: all.messages,
-            global_bytes_max: self.settings.global_max_bytes,
-            global_messages_max: self.settings.global_max_messages,
-            ..Fill::default()
-        };
+        let of_all = self.fill_of_all();
         let Some(address) = self.state.addresses.get(id) else {
             return of_all;
         };
@@ -162,6 +168,18 @@ impl Engine {
             bytes_max: address.settings.max_size_bytes,
             messages_max: address.settings.max_size_messages,
             ..of_all
+        }
+    }
+
+    /// How full all addresses together are.
+    fn fill_of_all(&self) -> Fill {
+        let memory = self.state.memory();
+        Fill {
+            global_bytes: memory.bytes + self.state.pages.unwritten_bytes(),
+            global_messages: memory.messages,
+            global_bytes_max: self.settings.global_max_bytes,
+            global_messages_max: self.settings.global_max_messages,
+            ..Fill::default()
         }
     }
 }

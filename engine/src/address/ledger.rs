@@ -35,7 +35,7 @@ impl Ledger {
 const OVERHEAD: u64 = 352;
 
 /// What a message is charged with, in bytes.
-fn weight(message: &Message) -> u64 {
+pub(crate) fn weight(message: &Message) -> u64 {
     message.size() + OVERHEAD
 }
 
@@ -99,6 +99,20 @@ impl State {
         }
     }
 
+    /// A retained message is charged to all addresses together and not to its own: what an address may hold is for what
+    /// waits there, and its policy could do nothing against what stays.
+    pub(crate) fn charge_retained(&mut self, message: &Message) {
+        if self.counting {
+            self.memory.add(weight(message));
+        }
+    }
+
+    pub(crate) fn uncharge_retained(&mut self, message: &Message) {
+        if self.counting {
+            self.memory.subtract(weight(message));
+        }
+    }
+
     fn share(&mut self, queue: QueueId, message: MessageId) {
         let entry = self.queues.get_mut(queue);
         if let Some(entry) = entry.and_then(|queue| queue.entry_mut(message)) {
@@ -130,7 +144,7 @@ impl State {
     /// Counts everything anew and keeps count from then on.
     pub(crate) fn recount(&mut self) {
         self.counting = true;
-        self.memory = Ledger::default();
+        self.memory = self.retained.memory();
         let entries = |queue: &Queue| {
             let ids = queue.entries().map(|(_, entry)| entry.message.clone());
             (queue.address_id(), queue.id(), ids.collect::<Vec<_>>())
@@ -151,7 +165,7 @@ impl State {
         if !self.counting {
             return;
         }
-        let mut total = Ledger::default();
+        let mut total = self.retained.memory();
         for address in self.addresses.iter() {
             let mut held: BTreeMap<MessageId, Vec<&Entry>> = BTreeMap::new();
             let queues = address.queues.iter().filter_map(|id| self.queues.get(*id));

@@ -39,8 +39,8 @@ pub struct Unwritten {
 
 /// A page of an address: some of its messages, in a file instead of in memory.
 ///
-/// *Invariants*: what is pending for a queue has been put in and not been acknowledged there; `unwritten` ascends, and
-/// everything before its first is in the file.
+/// *Invariants*: what is pending for a queue has been put in and not been acknowledged there; `shares` ascends by queue;
+/// `unwritten` ascends, and everything before its first is in the file.
 #[derive(Debug)]
 pub struct Page {
     /// The address.
@@ -112,8 +112,13 @@ impl Page {
 
     /// What is left for a queue.
     pub fn share(&self, queue: QueueId) -> Option<&Share> {
-        let at = self.shares.iter().position(|(id, _)| *id == queue)?;
+        let at = self.share_at(queue).ok()?;
         Some(&self.shares[at].1)
+    }
+
+    /// Where the share of a queue is, or would be.
+    fn share_at(&self, queue: QueueId) -> Result<usize, usize> {
+        self.shares.binary_search_by_key(&queue, |(id, _)| *id)
     }
 
     /// How many messages are left for a queue.
@@ -142,10 +147,9 @@ impl Page {
     }
 
     fn share_mut(&mut self, queue: QueueId) -> &mut Share {
-        let at = self.shares.iter().position(|(id, _)| *id == queue);
-        let at = at.unwrap_or_else(|| {
-            self.shares.push((queue, Share::default()));
-            self.shares.len() - 1
+        let at = self.share_at(queue).unwrap_or_else(|at| {
+            self.shares.insert(at, (queue, Share::default()));
+            at
         });
         &mut self.shares[at].1
     }
@@ -158,8 +162,15 @@ impl Page {
         !left && self.reserved == 0
     }
 
-    /// Puts a message in, for these queues; again: for more queues.
-    fn put(&mut self, index: u32, message: &Arc<Message>, routes: &[Route], logged: bool) {
+    /// Puts a message in, for these queues; again: for more queues. For which of them it is now left and was not before.
+    fn put(
+        &mut self,
+        index: u32,
+        message: &Arc<Message>,
+        routes: &[Route],
+        logged: bool,
+    ) -> SmallVec<[QueueId; 1]> {
+        let mut fresh = SmallVec::new();
         self.messages = self.messages.max(index + 1);
         self.first = self.first.min(message.id);
         if message.expiration != 0 && (self.expires == 0 || message.expiration < self.expires) {
@@ -173,13 +184,16 @@ impl Page {
         }
         for route in routes {
             let share = self.share_mut(route.queue);
-            share.pending.insert(index);
+            if share.pending.insert(index) {
+                fresh.push(route.queue);
+            }
             if route.count != 0 || route.scheduled != 0 {
                 let (count, scheduled) = (route.count, route.scheduled);
                 share.marks.insert(index, Mark { count, scheduled });
             }
         }
         self.keep(index, message, routes);
+        fresh
     }
 
     /// Keeps the message until it is in the file.
@@ -218,8 +232,30 @@ pub struct OfAddress {
     pub pages: BTreeSet<PageId>,
     /// Messages in them that are left for some queue, once for each queue.
     pub left: u64,
+    /// The same by queue; none is 0.
+    pub queues: BTreeMap<QueueId, u64>,
     /// Bytes of the messages in them, whether left or not.
     pub bytes: u64,
+}
+
+impl OfAddress {
+    fn add(&mut self, queue: QueueId, messages: u64) {
+        if messages > 0 {
+            self.left += messages;
+            *self.queues.entry(queue).or_default() += messages;
+        }
+    }
+
+    fn subtract(&mut self, queue: QueueId, messages: u64) {
+        let Some(left) = self.queues.get_mut(&queue) else {
+            return;
+        };
+        self.left -= messages;
+        *left -= messages;
+        if *left == 0 {
+            self.queues.remove(&queue);
+        }
+    }
 }
 
 /// All pages.
@@ -315,14 +351,14 @@ impl Pages {
         if page.stage == Stage::Sealed {
             return;
         }
-        let (left, unwritten, bytes) = (page.total_left(), page.unwritten_bytes, page.bytes);
+        let (unwritten, bytes) = (page.unwritten_bytes, page.bytes);
         let bodies = page.large.len();
-        page.put(place.index, message, routes, logged);
+        let fresh = page.put(place.index, message, routes, logged);
         let has_body = page.large.len() > bodies;
-        let (more, added) = (page.total_left() - left, page.bytes - bytes);
+        let added = page.bytes - bytes;
         self.unwritten_bytes += page.unwritten_bytes - unwritten;
         if let Some(of) = self.by_address.get_mut(&address) {
-            of.left += more;
+            fresh.into_iter().for_each(|queue| of.add(queue, 1));
             of.bytes += added;
         }
         if has_body {
@@ -348,13 +384,13 @@ impl Pages {
     pub(crate) fn apply_page(&mut self, record: &PageRecord, live: &mut Liveness) {
         live.dead(Key::OpenPage(record.id));
         let page = self.page(record.id, record.address);
-        let (left, bytes) = (page.total_left(), page.bytes);
+        let (before, bytes) = (page.lefts(), page.bytes);
         let bodies: Vec<LargeId> = page.large().collect();
         let unwritten = match page.stage {
             Stage::Sealing | Stage::Sealed => page.stand(record),
             Stage::Open | Stage::Closed => page.restore(record),
         };
-        let (left_now, bytes_now) = (page.total_left(), page.bytes);
+        let (now, bytes_now) = (page.lefts(), page.bytes);
         let bodies_now: Vec<LargeId> = page.large().collect();
         bodies_now
             .into_iter()
@@ -362,7 +398,11 @@ impl Pages {
         bodies.into_iter().for_each(|body| self.large.release(body));
         self.unwritten_bytes -= unwritten;
         if let Some(of) = self.by_address.get_mut(&record.address) {
-            of.left = of.left + left_now - left;
+            now.into_iter()
+                .for_each(|(queue, left)| of.add(queue, left));
+            before
+                .into_iter()
+                .for_each(|(queue, left)| of.subtract(queue, left));
             of.bytes = of.bytes + bytes_now - bytes;
         }
         self.drop_if_done(record.id, live);
@@ -386,7 +426,7 @@ impl Pages {
             self.large.release(body);
         }
         if let Some(of) = self.by_address.get_mut(&address) {
-            of.left -= u64::from(was_there);
+            of.subtract(queue, u64::from(was_there));
         }
         if was_there {
             self.drop_if_done(place.page, live);
@@ -409,7 +449,7 @@ impl Pages {
         let Some(page) = self.by_id.get_mut(&id) else {
             return;
         };
-        let Some(at) = page.shares.iter().position(|(other, _)| *other == queue) else {
+        let Ok(at) = page.share_at(queue) else {
             return;
         };
         let (_, share) = page.shares.remove(at);
@@ -421,7 +461,7 @@ impl Pages {
             self.large.release(body);
         }
         if let Some(of) = self.by_address.get_mut(&page.address) {
-            of.left -= u64::from(share.pending.len());
+            of.subtract(queue, u64::from(share.pending.len()));
         }
         self.drop_if_done(id, live);
     }
@@ -511,29 +551,34 @@ impl Pages {
     /// If one does not hold.
     pub fn check(&self) {
         let mut unwritten = 0;
-        let mut left: BTreeMap<AddressId, u64> = BTreeMap::new();
+        let mut left: BTreeMap<AddressId, BTreeMap<QueueId, u64>> = BTreeMap::new();
         for (id, page) in &self.by_id {
             assert!(!page.is_done(), "page {id} should be gone");
             let in_memory = page.unwritten.iter();
             let sum: u64 = in_memory.map(|one| one.record.message.size()).sum();
             assert_eq!(sum, page.unwritten_bytes, "page {id}: bytes in memory");
             unwritten += sum;
-            *left.entry(page.address).or_default() += page.total_left();
+            let of = left.entry(page.address).or_default();
+            for (queue, count) in page.lefts() {
+                *of.entry(queue).or_default() += count;
+            }
         }
         assert_eq!(unwritten, self.unwritten_bytes, "bytes of pages in memory");
+        for of in self.by_address.values() {
+            assert_eq!(of.left, of.queues.values().sum(), "what is left of pages");
+        }
         let listed = self.by_address.iter();
-        let listed: BTreeMap<_, _> = listed.map(|(id, of)| (*id, of.left)).collect();
-        assert_eq!(left, listed, "what is left of pages");
+        let listed: BTreeMap<_, _> = listed.map(|(id, of)| (*id, of.queues.clone())).collect();
+        assert_eq!(left, listed, "what is left of pages, by queue");
     }
 }
 
 impl Page {
-    /// Messages left, once for each queue.
-    fn total_left(&self) -> u64 {
-        self.shares
-            .iter()
-            .map(|(_, share)| u64::from(share.pending.len()))
-            .sum()
+    /// Messages left, by queue; none is 0.
+    fn lefts(&self) -> Vec<(QueueId, u64)> {
+        let left = |(queue, share): &(QueueId, Share)| (*queue, u64::from(share.pending.len()));
+        let lefts = self.shares.iter().map(left);
+        lefts.filter(|(_, left)| *left > 0).collect()
     }
 
     /// The file has everything. How many bytes that waited to be written this makes needless (after a restart).
@@ -563,6 +608,7 @@ impl Page {
         self.written = record.size;
         self.durable = record.durable.clone();
         self.shares = record.shares.iter().cloned().collect();
+        self.shares.sort_by_key(|(queue, _)| *queue);
         self.large = record.large.clone();
         let pending = |index| {
             self.shares

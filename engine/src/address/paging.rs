@@ -15,6 +15,8 @@ use crate::event::Block;
 use crate::id::{AddressId, ConnectionId, PageId, QueueId};
 use crate::notice::Notice;
 use crate::queue::page_cursor::{Place, Purpose};
+use crate::queue::read_again::Retries;
+use crate::queue::read_turns::ReadTurns;
 use crate::storage::page::{Appender, PageHeader};
 use crate::storage::record::{PagePlace, Record};
 use crate::storage::request::{PageCompletion, PageRequest, Request};
@@ -44,6 +46,8 @@ pub(crate) struct Read {
     pub until: u64,
     /// For whom.
     pub readers: Vec<(QueueId, Purpose)>,
+    /// How often it has failed.
+    pub failures: usize,
 }
 
 /// What has to be done about pages, and what the disk is doing.
@@ -61,16 +65,22 @@ pub(crate) struct PageWork {
     sealing: BTreeMap<PageId, u64>,
     /// Pages that something has come to in this turn.
     touched: BTreeSet<PageId>,
+    /// Addresses whose pages have reached a limit.
+    pub full: BTreeSet<AddressId>,
     /// Addresses whose senders wait for the disk.
     pressing: BTreeSet<Arc<str>>,
     /// Reads under way.
     pub reads: BTreeMap<(PageId, u64), Read>,
+    /// Reads that failed and are tried again.
+    pub retries: Retries,
     /// Files of an earlier run, of pages that are to be written anew.
     left_over: BTreeSet<PageId>,
     /// Queues that want to read and have to wait for others.
-    pub waiting: BTreeSet<QueueId>,
+    pub waiting: ReadTurns,
     /// Queues that may want something from their pages.
     pub wanting: BTreeSet<QueueId>,
+    /// How often a queue was looked at for something to read.
+    pub looks: u64,
     /// Bytes given to the disk and not yet written.
     under_way: u64,
 }
@@ -79,6 +89,11 @@ impl Engine {
     /// Bytes of pages given to the disk and not yet written.
     pub fn pages_under_way(&self) -> u64 {
         self.page_work.under_way
+    }
+
+    /// How often queues were looked at for something to read in pages.
+    pub fn page_looks(&self) -> u64 {
+        self.page_work.looks
     }
 
     /// Where the next message for queues of this address goes, if it goes to a page.
@@ -120,11 +135,13 @@ impl Engine {
         let Some(page) = self.state.pages.get_mut(place.page) else {
             return;
         };
+        let address = page.address;
         if visible {
             self.want_page(place.page);
         } else {
             page.held.insert(place.index);
         }
+        self.look_at_page_limit(address, turn);
     }
 
     /// A message of a page that waited may be seen.
@@ -160,6 +177,9 @@ impl Engine {
         }
         if !self.page_work.pressing.is_empty() {
             self.let_senders_go_on(turn);
+        }
+        if !self.page_work.full.is_empty() {
+            self.release_page_limits(turn);
         }
     }
 
@@ -426,6 +446,10 @@ impl Engine {
                 .for_each(|before| self.close_page(before));
             self.want_page(id);
         }
+        let of = self.state.pages.iter().map(|(_, page)| page.address);
+        for address in of.collect::<BTreeSet<_>>() {
+            self.look_at_page_limit(address, turn);
+        }
     }
 
     /// The address stops paging if everything in its pages is in memory, too, and there is room.
@@ -441,8 +465,14 @@ impl Engine {
             .queues
             .iter()
             .filter_map(|id| self.state.queues.get(*id));
-        let in_memory: u64 = queues.map(|queue| queue.cursor.in_memory.messages).sum();
+        let in_memory: u64 = queues
+            .clone()
+            .map(|queue| queue.cursor.in_memory.messages)
+            .sum();
+        // What was found ahead has yet to come to its turn: until then nothing may come behind it.
+        let in_order = queues.clone().all(|queue| queue.cursor.ahead.is_empty());
         if left == in_memory
+            && in_order
             && let Some(address) = self.state.addresses.get_mut(id)
         {
             address.paging.active = false;

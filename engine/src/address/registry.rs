@@ -12,6 +12,7 @@ use super::paging::Paging;
 use super::routing_type::RoutingType;
 use super::settings::AddressSettings;
 use crate::id::{AddressId, MessageId, QueueId};
+use crate::notice::Spell;
 use crate::routing::wildcard::AddressTree;
 use crate::storage::record::AddressRecord;
 
@@ -49,6 +50,8 @@ pub struct Address {
     pub(crate) holders: FxHashMap<MessageId, u32>,
     /// Whether it pages, and into which page.
     pub paging: Paging,
+    /// Whoever sends to it waits.
+    pub(crate) blocked: Spell,
 }
 
 impl Address {
@@ -161,6 +164,7 @@ impl Addresses {
             memory: Ledger::default(),
             holders: FxHashMap::default(),
             paging: Paging::default(),
+            blocked: Spell::default(),
         };
         self.by_id.insert(id, address);
     }

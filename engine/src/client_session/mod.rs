@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Sessions that belong to a client id and not to a connection: MQTT's Session State.
 
+mod attach;
+mod deliver;
+pub mod packets;
+pub mod sessions;
+mod subscribe;
 mod subscription;
 mod will;
 
+pub use sessions::{ClientSession, ClientSessions};
 pub use subscription::ClientSubscription;
 pub use will::Will;
 

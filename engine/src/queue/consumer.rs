@@ -2,11 +2,12 @@
 //! A consumer, its credit, and what it has been given and not settled.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use super::page_cursor::Place;
-use crate::command::{Credit, Deliveries};
-use crate::id::{ConnectionId, ConsumerId, DeliveryId, MessageId, SessionId};
+use crate::command::{Credit, Deliveries, Settling};
+use crate::id::{
+    ClientSessionId, ConnectionId, ConsumerId, DeliveryId, MessageId, SessionId, SubscriptionId,
+};
 use crate::message::Message;
 use crate::selector::Selector;
 
@@ -26,6 +27,14 @@ pub struct Consumer {
     pub priority: i8,
     /// What it is still willing to take.
     pub credit: Credit,
+    /// Who says what becomes of deliveries.
+    pub settling: Settling,
+    /// Whose packet ids they have.
+    pub client_session: Option<ClientSessionId>,
+    /// What the client session remembers of it.
+    pub subscription: Option<SubscriptionId>,
+    /// Its client takes no more packets for now.
+    pub stalled: bool,
     /// Has been told that it is open; before that it is given nothing.
     pub active: bool,
     /// What it has and has not settled.
@@ -54,6 +63,10 @@ impl Consumer {
             no_local,
             priority,
             credit,
+            settling: Settling::ByDelivery,
+            client_session: None,
+            subscription: None,
+            stalled: false,
             active: false,
             unsettled: Unsettled::default(),
             scanned: Default::default(),
@@ -64,7 +77,7 @@ impl Consumer {
 
     /// Whether it would take something now.
     pub fn is_hungry(&self) -> bool {
-        self.active && self.credit.messages > 0 && self.credit.bytes > 0
+        self.active && !self.stalled && self.credit.messages > 0 && self.credit.bytes > 0
     }
 
     /// Whether it takes everything, so that the head of the queue is always its next.
@@ -84,15 +97,14 @@ impl Consumer {
         self.credit.bytes = add(self.credit.bytes, credit.bytes);
     }
 
-    /// Takes the credit for one message and remembers the delivery.
-    pub(crate) fn give(&mut self, message: &Arc<Message>) -> DeliveryId {
+    /// Takes the credit for one message.
+    pub(crate) fn charge(&mut self, message: &Message) {
         if self.credit.messages != Credit::UNLIMITED {
             self.credit.messages -= 1;
         }
         if self.credit.bytes != Credit::UNLIMITED {
             self.credit.bytes -= i64::try_from(message.whole_size()).unwrap_or(i64::MAX / 2);
         }
-        self.unsettled.push(message.id)
     }
 }
 
@@ -134,7 +146,8 @@ impl Unsettled {
         self.slots.len()
     }
 
-    fn push(&mut self, message: MessageId) -> DeliveryId {
+    /// One more.
+    pub(super) fn push(&mut self, message: MessageId) -> DeliveryId {
         self.last += 1;
         self.slots.push_back((DeliveryId(self.last), Some(message)));
         self.open += 1;

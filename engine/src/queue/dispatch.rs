@@ -5,19 +5,38 @@ use std::ops::Bound;
 
 use super::consumer::{Consumer, ConsumerKey};
 use super::{Place, Queue};
+use crate::client_session::ClientSessions;
 use crate::event::{Delivery, Event};
-use crate::id::{ConnectionId, MessageId};
+use crate::id::{ClientSessionId, ConnectionId, MessageId};
+use crate::storage::record::Record;
 
 /// How many messages of one queue are given out in one go.
 const GIVEN: usize = 2_048;
 /// How many looks at a message or a consumer one go may take.
 const LOOKS: usize = 16_384;
 
+/// A delivery for a client session that is kept.
+#[derive(Debug)]
+pub struct Guarded {
+    pub session: ClientSessionId,
+    pub to: ConnectionId,
+    pub delivery: Delivery,
+    /// What says which packet id it has, if that is new.
+    pub record: Option<Record>,
+}
+
 /// What a round of dispatching leaves for the engine.
 #[derive(Debug, Default)]
 pub struct Dispatched {
     /// Messages found expired on the way; held, to be expired by the engine.
     pub expired: Vec<MessageId>,
+    /// Messages that left with their delivery.
+    pub sent: Vec<MessageId>,
+    /// Deliveries of client sessions that are kept: not to be seen before these records are durable, nor before those
+    /// in front of them.
+    pub packets: Vec<Guarded>,
+    /// Packets that have become void.
+    pub records: Vec<Record>,
     /// It has done its portion, and there may be more to do.
     pub unfinished: bool,
 }
@@ -28,12 +47,13 @@ impl Queue {
         &mut self,
         wall: u64,
         unsettled_max: usize,
+        sessions: &mut ClientSessions,
         events: &mut Vec<(ConnectionId, Event)>,
     ) -> Dispatched {
         let mut dispatched = Dispatched::default();
         let mut looks = LOOKS;
         for _ in 0..GIVEN {
-            if self.ready.is_empty() {
+            if self.ready.is_empty() && self.cursor.ahead.is_empty() {
                 return dispatched;
             }
             let Some((key, id)) = self.next_pair(unsettled_max, &mut looks) else {
@@ -46,34 +66,10 @@ impl Queue {
                 dispatched.expired.push(id);
                 continue;
             }
-            events.push((key.0, Event::Deliver(self.deliver(key, id))));
+            self.give(key, id, sessions, events, &mut dispatched);
         }
         dispatched.unfinished = true;
         dispatched
-    }
-
-    fn deliver(&mut self, key: ConsumerKey, id: MessageId) -> Delivery {
-        let entry = self.entries.get_mut(&id).expect("ready ids have entries");
-        entry.place = Place::Delivering;
-        self.ready.remove(entry.message.priority, id);
-        let consumer = self
-            .consumers
-            .get_mut(&key)
-            .expect("chosen among the consumers");
-        let delivery = consumer.give(&entry.message);
-        let sated = !consumer.is_hungry();
-        self.last_served = Some(key);
-        let delivery = Delivery {
-            consumer: key.1,
-            delivery,
-            packet: None,
-            message: entry.message.clone(),
-            attempts: entry.attempts,
-        };
-        if sated {
-            self.changed(key);
-        }
-        delivery
     }
 
     /// A consumer joins.
@@ -176,16 +172,24 @@ impl Queue {
         for level in (0..10u8).rev() {
             let rank = 9 - level;
             let of_level = (rank, MessageId(0))..=(rank, MessageId(u64::MAX));
+            let mut returned = None;
             while let Some(&(_, id)) = consumer.returned.range(of_level.clone()).next() {
-                if is_ready(&self.entries, id) {
-                    return Some(id);
+                if is_there(&self.entries, id) {
+                    returned = Some(id);
+                    break;
                 }
                 consumer.returned.remove(&(rank, id));
             }
             let level = usize::from(level);
             let mut scanned = consumer.scanned[level];
+            if returned.is_some_and(|id| id <= scanned) {
+                return returned;
+            }
             let mut found = None;
-            for id in self.ready.after(level, scanned) {
+            // What was found ahead in pages comes after what has not been looked at.
+            let before = returned.unwrap_or(MessageId(u64::MAX));
+            let unseen = self.ready.after(level, scanned);
+            for id in unseen.take_while(|id| *id < before) {
                 let entry = self.entries.get(&id).expect("ready ids have entries");
                 if *looks == 0 || consumer.takes(&entry.message, entry.origin, key.0) {
                     found = Some(id);
@@ -199,8 +203,8 @@ impl Queue {
             if *looks == 0 {
                 return None;
             }
-            if found.is_some() {
-                return found;
+            if found.is_some() || returned.is_some() {
+                return found.or(returned);
             }
         }
         None
@@ -216,24 +220,38 @@ impl Queue {
         if id > self.scanned_max[level] {
             return;
         }
+        let mut past = Vec::new();
         for key in &self.choosy {
-            let Some(consumer) = self.consumers.get_mut(key) else {
-                continue;
-            };
-            if consumer.scanned[level] < id || !consumer.takes(&entry.message, entry.origin, key.0)
-            {
-                continue;
+            let scanned = self.consumers.get(key).map(|of| of.scanned[level]);
+            if scanned.is_some_and(|scanned| scanned >= id) {
+                past.push(*key);
             }
-            consumer.returned.insert((9 - priority, id));
-            if consumer.returned.len() > 64 && consumer.returned.len() > 2 * self.ready.len() {
-                let entries = &self.entries;
-                consumer.returned.retain(|(_, id)| is_ready(entries, *id));
-            }
+        }
+        past.into_iter().for_each(|key| self.offer(key, id));
+    }
+
+    /// A consumer that chooses is told of a message it will not come to by looking, if it takes it.
+    pub(super) fn offer(&mut self, key: ConsumerKey, id: MessageId) {
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            return;
+        };
+        if consumer.takes_all() || !consumer.takes(&entry.message, entry.origin, key.0) {
+            return;
+        }
+        let priority = entry.message.priority.min(9);
+        consumer.returned.insert((9 - priority, id));
+        let there = self.ready.len() + self.cursor.ahead.len();
+        if consumer.returned.len() > 64 && consumer.returned.len() > 2 * there {
+            let entries = &self.entries;
+            consumer.returned.retain(|(_, id)| is_there(entries, *id));
         }
     }
 }
 
-fn is_ready(entries: &crate::id::MessageMap<super::Entry>, id: MessageId) -> bool {
+fn is_there(entries: &crate::id::MessageMap<super::Entry>, id: MessageId) -> bool {
     let entry = entries.get(&id);
-    entry.is_some_and(|entry| entry.place == Place::Ready)
+    entry.is_some_and(|entry| matches!(entry.place, Place::Ready | Place::Ahead))
 }

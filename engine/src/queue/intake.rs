@@ -36,7 +36,6 @@ impl Engine {
         found: Vec<Found>,
         turn: &mut Turn<'_>,
     ) -> Option<Place> {
-        let times = if look.purpose == Purpose::Next { 1 } else { 2 };
         for Found {
             index,
             offset,
@@ -54,7 +53,9 @@ impl Engine {
             if !self.is_for_now(look, place, message, mark) {
                 continue;
             }
-            if !message.is_expired(look.wall) && !self.has_room(look.queue, times) {
+            let enough = look.purpose == Purpose::Next && self.has_prefetched(look.queue);
+            let takes = !enough && self.has_room(look.queue, look.purpose);
+            if !message.is_expired(look.wall) && !takes {
                 if look.purpose == Purpose::Due {
                     self.wait_for_room(look.queue, place.page);
                     continue;
@@ -65,7 +66,7 @@ impl Engine {
                     offset: offset.unwrap_or(look.from.offset),
                 });
             }
-            self.take_one(look.queue, place, &record, mark, turn);
+            self.take_one(look, place, &record, mark, turn);
         }
         None
     }
@@ -98,18 +99,20 @@ impl Engine {
 
     fn take_one(
         &mut self,
-        id: QueueId,
+        look: Look,
         place: PagePlace,
         record: &MessageRecord,
         mark: Mark,
         turn: &mut Turn<'_>,
     ) {
-        let message = record.message.id;
-        self.release_after(id, message, turn);
+        let (id, message) = (look.queue, record.message.id);
+        if look.purpose == Purpose::Next {
+            self.release_after(id, message, turn);
+        }
         self.state
             .put_on(id, &record.message, mark.count, mark.scheduled);
         if let Some(queue) = self.state.queues.get_mut(id) {
-            queue.mark_paged(message, place);
+            queue.mark_paged(message, place, look.purpose == Purpose::Search);
             // It was counted when it came.
             queue.counters.added -= 1;
         }

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A queue: the messages on it, where each of them is in its life there, and who consumes.
 
+mod ahead;
 pub mod consumer;
 pub mod dispatch;
+mod give;
 mod intake;
 pub mod options;
 pub mod page_cursor;
 mod page_damage;
 mod page_in;
+pub(crate) mod read_again;
+pub(crate) mod read_turns;
+mod reads_held;
 pub mod ready;
 mod redelivery;
 pub(crate) mod settle;
@@ -34,6 +39,8 @@ pub enum Place {
     Held,
     /// May be delivered.
     Ready,
+    /// May be delivered to those who chose it; to others in its turn. Ends with [`Queue::read_up_to`].
+    Ahead,
     /// Not before its time.
     Scheduled,
     /// With a consumer or an open transaction.
@@ -86,7 +93,7 @@ impl Counters {
 /// A queue.
 ///
 /// *Invariants*: an id is in `ready` exactly if its entry says [`Place::Ready`], in `scheduled` exactly if it says
-/// [`Place::Scheduled`]; `bytes` is the sum of the sizes of all entries; every entry with an expiration is in `expiring`; a
+/// [`Place::Scheduled`]; `bytes` is the sum of the sizes of all entries, `ready_bytes` of those that are ready; every entry with an expiration is in `expiring`; a
 /// consumer that [`Consumer::is_hungry`] says is hungry is in `hungry`.
 #[derive(Debug)]
 pub struct Queue {
@@ -111,6 +118,8 @@ pub struct Queue {
     /// The connection of its one consumer, if that does not want what it sends itself: such messages do not enter,
     /// because nobody would take them.
     pub no_local_of: Option<ConnectionId>,
+    /// What the client of this id publishes does not enter: the one that subscribes does not want its own messages.
+    pub excludes: Option<Arc<str>>,
     /// Counted since start.
     pub counters: Counters,
     /// When the engine looks at it next for scheduled messages.
@@ -130,6 +139,7 @@ pub struct Queue {
     expiring: BTreeSet<(u64, MessageId)>,
     scheduled: BTreeSet<(u64, MessageId)>,
     bytes: u64,
+    ready_bytes: u64,
 }
 
 impl Queue {
@@ -149,6 +159,7 @@ impl Queue {
             filter_broken,
             unused_since: None,
             no_local_of: None,
+            excludes: None,
             counters: Counters::default(),
             alarm: None,
             cursor: PageCursor::default(),
@@ -162,6 +173,7 @@ impl Queue {
             expiring: BTreeSet::new(),
             scheduled: BTreeSet::new(),
             bytes: 0,
+            ready_bytes: 0,
             record,
         }
     }
@@ -218,6 +230,19 @@ impl Queue {
         self.options.enabled
             && !self.filter_broken
             && self.filter.as_ref().is_none_or(|f| f.matches(message))
+    }
+
+    /// Whether it does not want what the message's publisher says.
+    pub fn is_excluded(&self, message: &Message) -> bool {
+        self.excludes.as_ref().is_some_and(|client_id| {
+            let published = message.published.as_ref();
+            published.is_some_and(|published| published.client_id == *client_id)
+        })
+    }
+
+    /// Whether several consumers may read it.
+    pub fn is_shared(&self) -> bool {
+        self.options.max_consumers != Some(1)
     }
 
     /// Whether a durable message on it stands in the log.
@@ -306,13 +331,14 @@ impl Queue {
     /// Takes a message off the queue for good.
     pub(crate) fn take(&mut self, id: MessageId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
-        self.leave(entry.place, id, entry.message.priority, entry.scheduled);
+        self.leave(entry.place, &entry.message, entry.scheduled);
         if entry.message.expiration != 0 {
             self.expiring.remove(&(entry.message.expiration, id));
         }
         self.bytes -= entry.message.size();
-        if entry.paged.is_some() {
+        if let Some(place) = entry.paged {
             self.cursor.in_memory.subtract(entry.message.size());
+            self.cursor.ahead.remove(place);
         }
         Some(entry)
     }
@@ -324,7 +350,7 @@ impl Queue {
     /// Lets a held or scheduled message be delivered: at once, or (`Some`) not before its time.
     pub(crate) fn release(&mut self, id: MessageId, wall: u64) -> Option<u64> {
         let entry = self.entries.get_mut(&id)?;
-        if matches!(entry.place, Place::Ready | Place::Delivering) {
+        if matches!(entry.place, Place::Ready | Place::Ahead | Place::Delivering) {
             return None;
         }
         if entry.scheduled > wall {
@@ -335,8 +361,16 @@ impl Queue {
         if entry.place == Place::Scheduled {
             self.scheduled.remove(&(entry.scheduled, id));
         }
+        if let Some(place) = entry.paged
+            && self.cursor.ahead.contains(place)
+        {
+            entry.place = Place::Ahead;
+            self.offer_ahead(id, place);
+            return None;
+        }
         entry.place = Place::Ready;
         self.ready.insert(entry.message.priority, id);
+        self.ready_bytes += entry.message.size();
         self.look_again(id);
         None
     }
@@ -360,21 +394,22 @@ impl Queue {
     pub(crate) fn hold(&mut self, id: MessageId) {
         if let Some(entry) = self.entries.get_mut(&id) {
             let place = std::mem::replace(&mut entry.place, Place::Held);
-            let (priority, scheduled) = (entry.message.priority, entry.scheduled);
-            self.leave(place, id, priority, scheduled);
+            let (message, scheduled) = (entry.message.clone(), entry.scheduled);
+            self.leave(place, &message, scheduled);
         }
     }
 
     /// The list of messages in that place forgets one.
-    fn leave(&mut self, place: Place, id: MessageId, priority: u8, scheduled: u64) {
+    fn leave(&mut self, place: Place, message: &Message, scheduled: u64) {
         match place {
             Place::Ready => {
-                self.ready.remove(priority, id);
+                self.ready.remove(message.priority, message.id);
+                self.ready_bytes -= message.size();
             }
             Place::Scheduled => {
-                self.scheduled.remove(&(scheduled, id));
+                self.scheduled.remove(&(scheduled, message.id));
             }
-            Place::Held | Place::Delivering => {}
+            Place::Held | Place::Ahead | Place::Delivering => {}
         }
     }
 
@@ -419,6 +454,13 @@ impl Queue {
             "{}: bytes",
             self.name()
         );
+        let sizes = ready.iter().map(|id| self.entries[id].message.size());
+        assert_eq!(
+            self.ready_bytes,
+            sizes.sum::<u64>(),
+            "{}: ready bytes",
+            self.name()
+        );
         for (id, entry) in &self.entries {
             let scheduled = self.scheduled.contains(&(entry.scheduled, *id));
             assert_eq!(
@@ -452,6 +494,7 @@ impl Queue {
             "{}: what came from pages",
             self.name()
         );
+        self.check_ahead();
         let delivering = self
             .entries
             .values()

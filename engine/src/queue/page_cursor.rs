@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Queue;
-use super::consumer::Consumer;
+use super::ahead::Ahead;
+use super::consumer::{Consumer, ConsumerKey};
 use crate::address::ledger::Ledger;
 use crate::id::{ConnectionId, MessageId, PageId};
 use crate::message::Message;
 use crate::storage::record::PagePlace;
+use crate::time::Instant;
 
 /// A place in a page from which messages are read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -37,7 +39,7 @@ pub enum Purpose {
 /// Everything before `next` is in memory, acknowledged, or left behind until its time.
 ///
 /// *Invariants*: at most one read is under way; `in_memory` is the sum over the entries of the queue that came from a
-/// page.
+/// page; `ahead` has those of them that a search found at `next` or behind.
 #[derive(Debug, Default)]
 pub struct PageCursor {
     /// Where reading in order goes on.
@@ -50,12 +52,16 @@ pub struct PageCursor {
     pub reading: Option<Purpose>,
     /// Messages of pages that are in memory.
     pub in_memory: Ledger,
+    /// Those of them whose turn has not come.
+    pub ahead: Ahead,
     /// Pages in which messages were left behind, with the earliest time at which one of them is due, ms since 1970.
     pub behind: BTreeMap<PageId, u64>,
     /// Pages in which messages are due that found no room.
     pub crowded: BTreeSet<PageId>,
     /// Messages that came after those in the pages and yet were not paged (before a restart): held until then.
     pub after: BTreeSet<MessageId>,
+    /// When it was last said that it reads no more until something is settled.
+    pub(crate) held_said: Option<Instant>,
     /// The next read has to be so long to show a whole message.
     pub(crate) at_least: u64,
 }
@@ -75,6 +81,13 @@ impl PageCursor {
         behind.find(|(_, at)| **at <= wall).map(|(page, _)| *page)
     }
 
+    /// A page that was looked through may have more by now: who looks for what has expired looks into it again.
+    pub(super) fn look_anew(&mut self, page: PageId) {
+        if self.behind.get(&page) == Some(&u64::MAX) {
+            self.behind.remove(&page);
+        }
+    }
+
     /// A message of a page is left behind until then.
     pub(crate) fn leave_behind(&mut self, page: PageId, at: u64) {
         let earliest = self.behind.entry(page).or_insert(at);
@@ -83,13 +96,16 @@ impl PageCursor {
 }
 
 impl Queue {
-    /// A message on it came from a page.
-    pub(crate) fn mark_paged(&mut self, id: MessageId, place: PagePlace) {
+    /// A message on it came from a page: read in its turn, or found `ahead` of it.
+    pub(crate) fn mark_paged(&mut self, id: MessageId, place: PagePlace, ahead: bool) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
         if entry.paged.replace(place).is_none() {
             self.cursor.in_memory.add(entry.message.size());
+            if ahead {
+                self.cursor.ahead.insert(place, &entry.message);
+            }
         }
     }
 
@@ -119,13 +135,17 @@ impl Queue {
     }
 
     fn move_on(&mut self, whose: impl Fn(Place) -> bool, to: Place) {
-        let hungry = self.hungry.values().flatten();
-        for key in hungry {
+        let mut moved: Vec<(ConsumerKey, Place)> = Vec::new();
+        for key in self.hungry.values().flatten() {
             if let Some(consumer) = self.consumers.get_mut(key)
                 && whose(consumer.searched)
             {
+                moved.push((*key, consumer.searched));
                 consumer.searched = to;
             }
+        }
+        for (key, from) in moved {
+            self.offer_between(key, from, to);
         }
     }
 

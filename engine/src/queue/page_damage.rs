@@ -65,7 +65,7 @@ impl Engine {
         });
     }
 
-    /// A page's file cannot be read at all.
+    /// A part of a page cannot be read; when it has been tried often enough, all behind it is given up.
     pub(crate) fn page_unreadable(
         &mut self,
         page_id: PageId,
@@ -73,8 +73,12 @@ impl Engine {
         why: &str,
         turn: &mut Turn<'_>,
     ) {
-        let read = self.page_work.reads.remove(&(page_id, offset));
-        for (id, purpose) in read.unwrap_or_default().readers {
+        let part = (page_id, offset);
+        let read = self.page_work.reads.remove(&part).unwrap_or_default();
+        let Some(read) = self.read_again(part, read, why, turn) else {
+            return;
+        };
+        for (id, purpose) in read.readers {
             let place = self.end_read(id, purpose);
             self.page_work.wanting.insert(id);
             let Some(page) = self.state.pages.get(page_id) else {
@@ -97,6 +101,5 @@ impl Engine {
             };
             self.advance(look, to);
         }
-        self.page_work.wanting.append(&mut self.page_work.waiting);
     }
 }

@@ -4,14 +4,15 @@
 //! A queue reads in order (`Next`) while what it has in memory from pages leaves room (`max-read-page-bytes`,
 //! `max-read-page-messages`) and somebody consumes. What is not to be delivered yet is left behind and read again in its
 //! time (`Due`). While the memory is full of what nobody takes who has credit, those who choose look further ahead
-//! (`Search`), each from where it has looked already, so that none of them waits for the others.
+//! (`Search`), each from where it has looked already, so that none of them waits for the others. What they find is theirs
+//! alone until reading in order comes to it (`queue/ahead.rs`).
 
 use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 
 use super::page_cursor::{Place, Purpose};
-use crate::address::pages::Page;
+use crate::address::pages::{Page, Stage};
 use crate::engine::{Engine, Turn, Unit};
 use crate::id::{MessageId, PageId, QueueId};
 use crate::storage::page::Entries;
@@ -54,12 +55,20 @@ impl Engine {
     pub(crate) fn read_pages(&mut self, turn: &mut Turn<'_>) -> bool {
         let mut given = false;
         for id in std::mem::take(&mut self.page_work.wanting) {
-            given |= self.read_for(id, turn);
+            given |= self.read_for(id, false, turn);
+        }
+        self.ask_again(READS, turn);
+        while self.page_work.reads.len() < READS
+            && let Some(id) = self.page_work.waiting.next()
+        {
+            given |= self.read_for(id, true, turn);
         }
         given
     }
 
-    fn read_for(&mut self, id: QueueId, turn: &mut Turn<'_>) -> bool {
+    /// One queue reads; `first`: before all that wait for the disk.
+    fn read_for(&mut self, id: QueueId, first: bool, turn: &mut Turn<'_>) -> bool {
+        self.page_work.looks += 1;
         let Some(queue) = self.state.queues.get(id) else {
             return false;
         };
@@ -68,7 +77,9 @@ impl Engine {
             return false;
         }
         let Some((purpose, place)) = self.next_read(id, turn.now.wall) else {
-            if !self.has_unread(id) {
+            if self.has_unread(id) {
+                self.note_reads_held(id, turn);
+            } else {
                 self.release_after(id, MessageId(u64::MAX), turn);
                 self.stop_paging_if_done(address, turn);
             }
@@ -95,7 +106,11 @@ impl Engine {
             self.read_from_memory(id, purpose, place, turn);
             return true;
         }
-        self.ask_for(id, purpose, place, turn);
+        if first || self.page_work.waiting.is_empty() {
+            self.ask_for(id, purpose, place, turn);
+        } else {
+            self.page_work.waiting.wait(id);
+        }
         false
     }
 
@@ -111,7 +126,7 @@ impl Engine {
             }
         }
         let crowded = cursor.crowded.first().copied();
-        let crowded = crowded.filter(|_| self.has_room(id, 1));
+        let crowded = crowded.filter(|_| self.has_room(id, Purpose::Next));
         if let Some(page) = cursor.due_page(wall).or(crowded) {
             let place = Place {
                 page,
@@ -122,11 +137,11 @@ impl Engine {
         if queue.consumers.is_empty() {
             return None;
         }
-        if self.has_room(id, 1) {
+        if self.has_room(id, Purpose::Next) && !self.has_prefetched(id) {
             return Some((Purpose::Next, self.next_place(id, cursor.next)?));
         }
         let from = queue.searched_least()?.max(cursor.next);
-        if !self.has_room(id, 2) {
+        if !self.has_room(id, Purpose::Search) {
             return None;
         }
         Some((Purpose::Search, self.next_place(id, from)?))
@@ -168,25 +183,58 @@ impl Engine {
         unread.next().is_some()
     }
 
-    /// Whether a queue may take more from pages into memory; `times` the usual.
-    pub(super) fn has_room(&self, id: QueueId, times: u64) -> bool {
-        self.room(id, times) > 0
+    /// Whether a queue may take more from pages into memory.
+    pub(super) fn has_room(&self, id: QueueId, purpose: Purpose) -> bool {
+        self.room(id, purpose) > 0
     }
 
-    /// Bytes that a queue may still take from pages into memory.
-    fn room(&self, id: QueueId, times: u64) -> u64 {
+    /// Whether so much is ready for delivery that no more is to be read ahead (`prefetch-page-bytes`,
+    /// `prefetch-page-messages`). A limit that is not below what may be in memory at all is none of its own.
+    pub(super) fn has_prefetched(&self, id: QueueId) -> bool {
+        let Some(queue) = self.state.queues.get(id) else {
+            return false;
+        };
+        let address = self.state.addresses.get(queue.address_id());
+        let Some(settings) = address.map(|address| &address.settings) else {
+            return false;
+        };
+        let reached = |prefetch: Option<u64>, read: Option<u64>, ready: u64| {
+            let below = |limit: &u64| read.is_none_or(|read| *limit < read);
+            prefetch.filter(below).is_some_and(|limit| ready >= limit)
+        };
+        let (bytes, messages) = (queue.ready_bytes, queue.ready.len() as u64);
+        reached(
+            settings.prefetch_page_bytes,
+            settings.max_read_page_bytes,
+            bytes,
+        ) || reached(
+            settings.prefetch_page_messages,
+            settings.max_read_page_messages,
+            messages,
+        )
+    }
+
+    /// Bytes that a queue may still take from pages into memory. What is found ahead for those who choose has a window of
+    /// its own: others cannot make room in it, and do not wait for it. What is due has twice the usual.
+    fn room(&self, id: QueueId, purpose: Purpose) -> u64 {
         let Some(queue) = self.state.queues.get(id) else {
             return 0;
         };
-        let in_memory = queue.cursor.in_memory;
+        let (all, ahead) = (queue.cursor.in_memory, queue.cursor.ahead.memory());
+        let in_order = (all.messages - ahead.messages, all.bytes - ahead.bytes);
+        let (taken_messages, taken_bytes) = match purpose {
+            Purpose::Next | Purpose::Due => in_order,
+            Purpose::Search => (ahead.messages, ahead.bytes),
+        };
+        let times = if purpose == Purpose::Due { 2 } else { 1 };
         let (bytes, messages) = self.window(id);
-        if in_memory.messages == 0 {
+        if taken_messages == 0 {
             return bytes.max(1);
         }
-        if in_memory.messages >= messages.saturating_mul(times) {
+        if taken_messages >= messages.saturating_mul(times) {
             return 0;
         }
-        bytes.saturating_mul(times).saturating_sub(in_memory.bytes)
+        bytes.saturating_mul(times).saturating_sub(taken_bytes)
     }
 
     /// Bytes and messages that a queue may have from pages in memory.
@@ -243,13 +291,14 @@ impl Engine {
 
     fn ask_for(&mut self, id: QueueId, purpose: Purpose, place: Place, turn: &mut Turn<'_>) {
         let key = (place.page, place.offset);
-        let asked = self.page_work.reads.contains_key(&key);
+        let fails = self.page_work.retries.get_mut(key).is_some();
+        let asked = fails || self.page_work.reads.contains_key(&key);
         if !asked && self.page_work.reads.len() >= READS {
-            self.page_work.waiting.insert(id);
+            self.page_work.waiting.wait(id);
             return;
         }
         let room = match purpose {
-            Purpose::Next => self.room(id, 1).clamp(CHUNK_MIN, CHUNK),
+            Purpose::Next => self.room(id, purpose).clamp(CHUNK_MIN, CHUNK),
             Purpose::Due | Purpose::Search => CHUNK,
         };
         let Some(queue) = self.state.queues.get_mut(id) else {
@@ -257,14 +306,17 @@ impl Engine {
         };
         queue.cursor.reading = Some(purpose);
         match purpose {
-            Purpose::Next => queue.cursor.next = place,
+            Purpose::Next => queue.read_up_to(place),
             Purpose::Search => queue.cursor.search = place,
             Purpose::Due => queue.cursor.due = place,
         }
         let length = room.max(queue.cursor.at_least);
         let page = self.state.pages.get(place.page);
         let written = page.map_or(0, |page| page.written);
-        let read = self.page_work.reads.entry(key).or_default();
+        let read = match self.page_work.retries.get_mut(key) {
+            Some(read) => read,
+            None => self.page_work.reads.entry(key).or_default(),
+        };
         read.readers.push((id, purpose));
         if !asked {
             read.until = written.min(place.offset + length);
@@ -290,7 +342,6 @@ impl Engine {
         for (id, purpose) in read.readers {
             self.read_chunk(id, purpose, (page, offset, cut_short), bytes, turn);
         }
-        self.page_work.wanting.append(&mut self.page_work.waiting);
     }
 
     fn read_chunk(
@@ -398,25 +449,28 @@ impl Engine {
 
     /// Reading goes on there.
     pub(super) fn advance(&mut self, look: Look, to: Place) {
-        let ends = self.page_ends(to);
+        let page = self.state.pages.get(to.page);
+        let ends = page.is_none_or(|page| to.index >= page.visible());
+        // What comes to it, or may not be seen yet, may expire, too.
+        let is_final = page.is_none_or(|page| page.stage > Stage::Open && page.held.is_empty());
         let Some(queue) = self.state.queues.get_mut(look.queue) else {
             return;
         };
         match look.purpose {
-            Purpose::Next => queue.cursor.next = queue.cursor.next.max(to),
+            Purpose::Next => queue.read_up_to(to),
             Purpose::Search => {
                 queue.cursor.search = to;
                 queue.searched(look.from, to);
             }
-            Purpose::Due => queue.cursor.due = if ends { Place::default() } else { to },
+            Purpose::Due => {
+                queue.cursor.due = if ends { Place::default() } else { to };
+                if ends && !is_final {
+                    queue.cursor.look_anew(to.page);
+                }
+            }
         }
         self.set_alarm(look.queue);
         self.mark_dirty(look.queue);
-    }
-
-    fn page_ends(&self, place: Place) -> bool {
-        let page = self.state.pages.get(place.page);
-        page.is_none_or(|page| place.index >= page.visible())
     }
 
     /// Messages in pages that expire are dealt with without waiting to be consumed.

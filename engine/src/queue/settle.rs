@@ -154,7 +154,12 @@ impl Engine {
         let logs = queue.logs(&entry.message);
         let paged = entry.paged;
         queue.counters.count(why);
+        if let Some((session, packet)) = self.state.client_sessions.recall(queue_id, message) {
+            unit.push(Record::PacketCompleted { session, packet });
+        }
         if let Some(place) = paged {
+            // There is room for more.
+            self.page_work.wanting.insert(queue_id);
             self.acknowledge_in_page(queue_id, place, message, unit, turn);
         } else if logs {
             unit.push(Record::Acknowledge {

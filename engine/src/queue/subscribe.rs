@@ -13,7 +13,7 @@ use crate::command::{ConsumerOpen, Credit, Outcome, Subscription};
 use crate::engine::{Engine, Turn};
 use crate::event::Refusal;
 use crate::gate::Held;
-use crate::id::{AddressId, ConnectionId, ConsumerId, QueueId};
+use crate::id::{AddressId, ConnectionId, ConsumerId, QueueId, SubscriptionId};
 use crate::security::permissions::Permission;
 use crate::selector::Selector;
 
@@ -27,13 +27,21 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) {
         let ticket = open.ticket;
+        let keeping = self.keep_subscription(from, open, turn);
+        let subscription = keeping.as_ref().map(|keeping| keeping.id);
         let end = self.try_open_consumer(from, id, open, turn);
         let opened = end.as_ref().ok().copied();
+        if let Some(keeping) = keeping {
+            self.kept_subscription(from, keeping, opened, turn);
+        }
+        if let Some(queue) = opened {
+            self.set_terms((from, id), queue, open, subscription);
+        }
         self.answer(from, Some(ticket), end.map(|_| ()), turn);
         if let Some(queue) = opened {
             let position = self.last_position(from);
             if self.gate.is_open(position) {
-                self.activate_consumer((from, id), queue);
+                self.activate_consumer((from, id), queue, turn);
             } else {
                 self.gate.hold(position, Held::Consumer((from, id), queue));
             }
@@ -41,7 +49,12 @@ impl Engine {
     }
 
     /// From now on the consumer may be given messages.
-    pub(crate) fn activate_consumer(&mut self, key: ConsumerKey, queue: QueueId) {
+    pub(crate) fn activate_consumer(
+        &mut self,
+        key: ConsumerKey,
+        queue: QueueId,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(of) = self.state.queues.get_mut(queue) else {
             return;
         };
@@ -51,6 +64,66 @@ impl Engine {
         consumer.active = true;
         of.changed(key);
         self.mark_dirty(queue);
+        self.deliver_reserved(key, queue, turn);
+    }
+
+    /// A client wants to go on consuming on other terms.
+    pub(crate) fn reopen_consumer(
+        &mut self,
+        from: ConnectionId,
+        id: ConsumerId,
+        open: &ConsumerOpen,
+        turn: &mut Turn<'_>,
+    ) {
+        let client = self.clients.get(&from);
+        let queue = client.and_then(|client| client.consumers.get(&id)).copied();
+        let end = match queue {
+            None => Err(Refusal::Unknown("consumer")),
+            Some(_) if self.lacks_client_session(from, open) => {
+                Err(Refusal::Unknown("client session"))
+            }
+            Some(queue) => {
+                let keeping = self.keep_subscription(from, open, turn);
+                let subscription = keeping.as_ref().map(|keeping| keeping.id);
+                if let Some(keeping) = keeping {
+                    self.kept_subscription(from, keeping, Some(queue), turn);
+                }
+                self.set_terms((from, id), queue, open, subscription);
+                self.mark_dirty(queue);
+                Ok(())
+            }
+        };
+        self.answer(from, Some(open.ticket), end, turn);
+    }
+
+    /// What a consumer is given, and how it settles it.
+    fn set_terms(
+        &mut self,
+        key: ConsumerKey,
+        queue_id: QueueId,
+        open: &ConsumerOpen,
+        subscription: Option<SubscriptionId>,
+    ) {
+        let session = self.client_session_of(key.0);
+        let client_id = session
+            .and_then(|id| self.state.client_sessions.get(id))
+            .map(|session| session.client_id.clone());
+        let Some(queue) = self.state.queues.get_mut(queue_id) else {
+            return;
+        };
+        let is_shared = queue.is_shared();
+        let Some(consumer) = queue.consumers.get_mut(&key) else {
+            return;
+        };
+        consumer.settling = open.settling;
+        consumer.client_session = session;
+        consumer.subscription = subscription;
+        if session.is_some() && !is_shared {
+            queue.excludes = client_id.filter(|_| open.no_local);
+        }
+        if open.retained {
+            self.copies.begin(queue_id, open.address.clone());
+        }
     }
 
     fn try_open_consumer(
@@ -60,6 +133,9 @@ impl Engine {
         open: &ConsumerOpen,
         turn: &mut Turn<'_>,
     ) -> Result<QueueId, Refusal> {
+        if self.lacks_client_session(from, open) {
+            return Err(Refusal::Unknown("client session"));
+        }
         let client = self.clients.get(&from).ok_or(Refusal::Unknown("client"))?;
         if client.consumers.contains_key(&id) {
             return Err(Refusal::Unknown("free consumer id"));
@@ -70,6 +146,7 @@ impl Engine {
         let selector = Selector::parse(&open.selector)
             .map_err(|error| Refusal::InvalidSelector(error.to_string()))?;
         let queue_id = self.source(from, open, turn)?;
+        let has_client_session = self.client_session_of(from);
         let own_subscription = self
             .state
             .queues
@@ -88,15 +165,11 @@ impl Engine {
             return Err(Refusal::MaxConsumers(queue.name().clone()));
         }
         let selector = if own_subscription { None } else { selector };
-        let consumer = Consumer::new(
-            open.session,
-            selector,
-            open.no_local,
-            open.priority,
-            open.credit,
-        );
+        // What the client of a client session publishes does not enter its queue: it would stay there.
+        let no_local = open.no_local && (has_client_session.is_none() || queue.is_shared());
+        let consumer = Consumer::new(open.session, selector, no_local, open.priority, open.credit);
         let alone = queue.consumers.is_empty() && queue.routing() == RoutingType::Multicast;
-        queue.no_local_of = (alone && open.no_local).then_some(from);
+        queue.no_local_of = (alone && no_local).then_some(from);
         queue.add_consumer((from, id), consumer);
         queue.unused_since = None;
         if let Some(client) = self.clients.get_mut(&from) {
@@ -283,10 +356,12 @@ impl Engine {
         queue.no_local_of = None;
         let last = queue.consumers.is_empty();
         let (temporary, purge) = (queue.temporary, queue.options.purge_on_no_consumers);
+        let name = queue.name().clone();
         if last {
             queue.unused_since = Some(turn.now.wall);
         }
-        if last && temporary {
+        let shared = self.state.client_sessions.sharing(&name);
+        if last && temporary && shared == 0 {
             self.delete_queue(Some(key.0), queue_id, turn);
             return;
         }

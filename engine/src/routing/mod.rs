@@ -54,31 +54,48 @@ impl Engine {
         let end = if send.transaction.is_some() {
             self.send_in_transaction(from, session, send, turn)
         } else {
-            self.send_now(from, session, send, turn)
+            self.send_with(from, session, send, Unit::new(), turn)
         };
         // Inside a transaction the answer promises nothing yet; it only keeps its place among the client's answers.
         self.answer(from, ticket, end, turn);
     }
 
-    fn send_now(
+    /// Sends a message, in one unit with the records given. Refused, nothing has happened.
+    pub(crate) fn send_with(
         &mut self,
         from: ConnectionId,
         session: SessionId,
         send: Send,
+        mut unit: Unit,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
+        if let Some(packet) = send.packet
+            && self.has_sent(from, packet, turn)?
+        {
+            return Ok(());
+        }
         let target = self.target(from, session, &send, turn)?;
+        if send.retain {
+            self.admit_retained(&send.message)?;
+        }
         if self.is_duplicate(&send.message) {
             self.wait_for_everything(from, turn);
             return Ok(());
         }
+        if let Some(packet) = send.packet {
+            self.remember_sent(from, packet, &mut unit);
+        }
         if self.admit(from, target.address, turn)? == Verdict::Drop {
+            self.commit(Some(from), &unit, true, turn);
             return Ok(());
         }
         let message = self.stamped(send.message, from, session, target, turn.now.wall);
+        let retained = send.retain.then(|| message.clone());
         let routed = self.route(message, target, send.routing, Some(from), turn);
-        let mut unit = Unit::new();
         routed.records(&mut unit);
+        if let Some(retained) = retained {
+            self.retain(routed.original(retained), &mut unit);
+        }
         let sync = self.settings.sync_non_transactional;
         self.commit(Some(from), &unit, sync, turn);
         self.arrive(Some(from), routed, turn);
@@ -291,7 +308,7 @@ impl Engine {
             };
             let other_type = routing.is_some_and(|routing| routing != queue.routing());
             let unwanted = from.is_some() && queue.no_local_of == from;
-            if other_type || unwanted || !queue.accepts(message) {
+            if other_type || unwanted || queue.is_excluded(message) || !queue.accepts(message) {
                 continue;
             }
             match queue.routing() {

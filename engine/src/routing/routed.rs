@@ -63,6 +63,15 @@ impl Routed {
         }
     }
 
+    /// The message as it was sent to its address, wherever it has gone instead.
+    pub fn original(&self, sent: Message) -> Arc<Message> {
+        if sent.address == self.message.address {
+            return self.message.clone();
+        }
+        let id = self.message.id;
+        Arc::new(Message { id, ..sent })
+    }
+
     /// Whether any queue takes it.
     pub fn reaches_a_queue(&self) -> bool {
         !(self.logged.is_empty() && self.volatile.is_empty() && self.paged.is_empty())

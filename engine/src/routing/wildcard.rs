@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The address tree: which queues on wildcard addresses receive what is sent to a concrete one.
 
+mod search;
+
+pub use search::Cursor;
+
 use crate::address::name::{WildcardSyntax, Word};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use crate::address::name::split_fqqn;
 use crate::event::Refusal;
-use crate::id::{AddressId, ConsumerId, DownloadId, QueueId, SessionId, TransactionId, UploadId};
+use crate::id::{
+    AddressId, ClientSessionId, ConsumerId, DownloadId, QueueId, SessionId, TransactionId, UploadId,
+};
 use crate::large_message::{Download, Upload};
 use crate::security::permissions::Permission;
 use crate::security::user::Identity;
@@ -27,6 +29,8 @@ pub struct Client {
     pub uploads: BTreeMap<UploadId, Upload>,
     /// Bodies on their way out.
     pub downloads: BTreeMap<DownloadId, Download>,
+    /// The client session it has taken up.
+    pub client_session: Option<ClientSessionId>,
     /// Its open transactions.
     pub transactions: BTreeMap<TransactionId, Transaction>,
     /// The last position it caused: whatever it is told next waits for that.

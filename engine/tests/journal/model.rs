@@ -68,6 +68,7 @@ impl Model {
             | Record::PageMark { .. }
             | Record::PagePurged { .. } => panic!("this model has no pages"),
             Record::Synced(_) => panic!("a mark is nobody's record"),
+            _ => panic!("this model has no client sessions and retains nothing"),
         }
     }
 
@@ -138,6 +139,9 @@ impl Model {
             Key::Queue(id) => Record::Queue(self.queues[&id].clone()),
             Key::Page(_) | Key::OpenPage(_) => panic!("this model has no pages"),
             Key::IdCounter => Record::IdCounter(self.id_counter),
+            Key::Retained(_) | Key::ClientSession(_) | Key::Subscription(_) => {
+                panic!("this model has none of these")
+            }
         }
     }
 

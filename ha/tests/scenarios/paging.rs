@@ -12,7 +12,7 @@ use hind_engine::message::properties::{self, Value};
 use hind_engine::notice::Notice;
 
 /// Three messages in memory, pages of about ten small ones, at most four of them read ahead.
-fn small() -> AddressSettingsOverrides {
+pub(crate) fn small() -> AddressSettingsOverrides {
     AddressSettingsOverrides {
         max_size_messages: Some(Some(3)),
         page_size_bytes: Some(1_500),
@@ -26,7 +26,7 @@ fn paging() -> Broker {
 }
 
 impl Broker {
-    fn send_many(&mut self, client: u64, address: &str, numbers: std::ops::Range<u32>) {
+    pub(crate) fn send_many(&mut self, client: u64, address: &str, numbers: std::ops::Range<u32>) {
         let routing = routing(address);
         for number in numbers {
             self.send(client, message(address, &format!("m{number}")), routing);
@@ -34,7 +34,7 @@ impl Broker {
     }
 
     /// Takes and acknowledges until nothing comes, and returns the bodies in order.
-    fn drain(&mut self, client: u64, consumer: u64) -> Vec<String> {
+    pub(crate) fn drain(&mut self, client: u64, consumer: u64) -> Vec<String> {
         let mut bodies = Vec::new();
         loop {
             let told = self.told(client);
@@ -56,17 +56,17 @@ impl Broker {
         }
     }
 
-    fn count(&self, queue: &str) -> u64 {
+    pub(crate) fn count(&self, queue: &str) -> u64 {
         let state = self.node.engine().state();
         state.message_count(state.queues.named(queue).expect("there").id())
     }
 
-    fn pages_left(&self) -> usize {
+    pub(crate) fn pages_left(&self) -> usize {
         self.node.engine().state().pages.len()
     }
 }
 
-fn routing(address: &str) -> Option<RoutingType> {
+pub(crate) fn routing(address: &str) -> Option<RoutingType> {
     Some(if address.starts_with("news") {
         Multicast
     } else {
@@ -74,12 +74,12 @@ fn routing(address: &str) -> Option<RoutingType> {
     })
 }
 
-fn bodies(numbers: std::ops::Range<u32>) -> Vec<String> {
+pub(crate) fn bodies(numbers: std::ops::Range<u32>) -> Vec<String> {
     numbers.map(|number| format!("m{number}")).collect()
 }
 
 /// A consumer that takes one message at a time.
-fn one_by_one(open: &mut ConsumerOpen) {
+pub(crate) fn one_by_one(open: &mut ConsumerOpen) {
     open.credit = Credit::messages(1);
 }
 
@@ -248,6 +248,97 @@ fn a_selector_finds_its_message_far_behind_what_nobody_takes() {
     assert_eq!(broker.pages_left(), 0);
 }
 
+/// Sends what has no colour, except for some.
+fn send_coloured(broker: &mut Broker, numbers: std::ops::Range<u32>, red: &[u32], blue: &[u32]) {
+    for number in numbers {
+        let mut sent = message("q", &format!("m{number}"));
+        for (colour, of) in [("red", red), ("blue", blue)] {
+            if of.contains(&number) {
+                sent = with_property(sent, "colour", Value::Text(colour));
+            }
+        }
+        broker.send(1, sent, routing("q"));
+    }
+    broker.told(1);
+}
+
+#[test]
+fn what_was_read_ahead_for_one_that_chooses_comes_to_others_in_its_turn() {
+    let mut broker = paging();
+    (1..4).for_each(|client| broker.connect(client, "a"));
+    send_coloured(&mut broker, 0..60, &[20, 21], &[]);
+    broker.consume(2, 1, "q", routing("q"));
+    let before = broker.told(2).len();
+    assert_eq!(before, 1 + 7, "three from memory, four from pages");
+    // It takes one of the two that were read for it.
+    broker.consume_with(3, 1, "q", routing("q"), |open| {
+        open.selector = "colour = 'red'".into();
+        open.credit = Credit::messages(1);
+    });
+    assert_eq!(broker.told(3)[1..], ["1 m20 #1"]);
+    assert_eq!(broker.told(2), [""; 0], "the other one's turn has not come");
+    for delivery in 1..=7 {
+        broker.settle(2, 1, delivery, Outcome::Accepted);
+    }
+    let expected = (7..60).filter(|number| *number != 20);
+    let expected: Vec<_> = expected.map(|number| format!("m{number}")).collect();
+    assert_eq!(broker.drain(2, 1), expected);
+    broker.settle(3, 1, 1, Outcome::Accepted);
+    assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+}
+
+#[test]
+fn what_was_read_ahead_for_one_that_chooses_comes_to_another_that_chooses_in_its_turn() {
+    let mut broker = paging();
+    (1..5).for_each(|client| broker.connect(client, "a"));
+    send_coloured(&mut broker, 0..60, &[20, 21], &[15, 17, 40]);
+    broker.consume_with(2, 1, "q", routing("q"), |open| {
+        open.credit = Credit::messages(7);
+    });
+    let choose = |selector: &'static str, credit| {
+        move |open: &mut ConsumerOpen| {
+            open.selector = selector.into();
+            open.credit = Credit::messages(credit);
+        }
+    };
+    broker.consume_with(3, 1, "q", routing("q"), choose("colour = 'red'", 1));
+    assert_eq!(broker.told(3)[1..], ["1 m20 #1"]);
+    let any = choose("colour IN ('red', 'blue')", Credit::UNLIMITED);
+    broker.consume_with(4, 1, "q", routing("q"), any);
+    let expected = ["m15", "m17", "m21", "m40"];
+    assert_eq!(broker.drain(4, 1), expected);
+}
+
+#[test]
+fn what_was_read_ahead_and_given_back_comes_in_its_turn() {
+    let mut broker = paging();
+    (1..5).for_each(|client| broker.connect(client, "a"));
+    send_coloured(&mut broker, 0..60, &[20, 21], &[]);
+    broker.consume(2, 1, "q", routing("q"));
+    broker.told(2);
+    broker.consume_with(3, 1, "q", routing("q"), |open| {
+        open.selector = "colour = 'red'".into();
+    });
+    assert_eq!(broker.told(3)[1..], ["1 m20 #1", "1 m21 #2"]);
+    broker.settle(3, 1, 1, Outcome::Released);
+    assert_eq!(broker.told(3)[1..], ["1 m20 #3"]);
+    broker.input(hind_ha::input::Input::Disconnected(ConnectionId(3)));
+    assert_eq!(broker.told(2), [""; 0], "their turn has not come");
+    broker.consume_with(4, 1, "q", routing("q"), |open| {
+        open.selector = "colour = 'red'".into();
+        open.credit = Credit::messages(1);
+    });
+    assert_eq!(broker.told(4)[1..], ["1 m20 #1 again 1"]);
+    broker.settle(4, 1, 1, Outcome::Accepted);
+    for delivery in 1..=7 {
+        broker.settle(2, 1, delivery, Outcome::Accepted);
+    }
+    let expected = (7..60).filter(|number| *number != 20);
+    let expected: Vec<_> = expected.map(|number| format!("m{number}")).collect();
+    assert_eq!(broker.drain(2, 1), expected);
+    assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+}
+
 #[test]
 fn scheduled_messages_in_pages_come_in_their_time_and_do_not_hold_up_others() {
     let mut broker = paging();
@@ -314,6 +405,56 @@ fn messages_in_pages_expire_though_nobody_consumes() {
     broker.consume(1, 1, "q", routing("q"));
     let expected: Vec<_> = bodies(0..10).into_iter().chain(bodies(30..40)).collect();
     assert_eq!(broker.drain(1, 1), expected);
+}
+
+#[test]
+fn messages_that_come_to_a_page_after_others_expired_in_it_expire_too() {
+    for held in [false, true] {
+        let mut broker = paging();
+        broker.connect(1, "a");
+        broker.send_many(1, "q", 0..4);
+        let expiring = |broker: &mut Broker, number: u32| {
+            let mut sent: Message = message("q", &format!("m{number}"));
+            sent.expiration = broker.now.wall + 1_000;
+            broker.send(1, sent, routing("q"));
+        };
+        broker.hold_disk = held;
+        expiring(&mut broker, 4);
+        broker.pass(31_000);
+        broker.hold_disk = false;
+        broker.complete_disk();
+        if !held {
+            assert_eq!(broker.count("q"), 4);
+            expiring(&mut broker, 5);
+        }
+        broker.pass(31_000);
+        broker.pass(31_000);
+        assert_eq!(broker.count("q"), 4, "held {held}");
+    }
+}
+
+#[test]
+fn a_message_that_has_expired_in_a_page_does_not_hold_up_those_behind_it() {
+    let mut broker = Broker::with(&[(
+        "#",
+        AddressSettingsOverrides {
+            max_read_page_messages: Some(Some(1)),
+            ..small()
+        },
+    )]);
+    broker.connect(1, "a");
+    broker.send_many(1, "q", 0..3);
+    let mut expiring = message("q", "late");
+    expiring.expiration = broker.now.wall + 1_000;
+    broker.send(1, expiring, routing("q"));
+    broker.send_many(1, "q", 3..60);
+    broker.pass(2_000);
+    broker.told(1);
+    broker.consume(1, 1, "q", routing("q"));
+    assert_eq!(
+        broker.told(1)[1..],
+        ["1 m0 #1", "1 m1 #2", "1 m2 #3", "1 m3 #4"]
+    );
 }
 
 #[test]
@@ -407,11 +548,56 @@ fn a_page_whose_file_is_gone_is_named_and_the_rest_is_delivered() {
     broker.crash_and_restart();
     broker.connect(1, "a");
     broker.consume(1, 1, "q", routing("q"));
-    let got = broker.drain(1, 1);
+    let mut got = broker.drain(1, 1);
+    for _ in 0..5 {
+        broker.pass(4_000);
+        got.extend(broker.drain(1, 1));
+    }
     assert!(got.len() > 30 && got.len() < 60, "{}", got.len());
     assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
     let damaged = |notice: &Notice| matches!(notice, Notice::PageDamaged { .. });
     assert_eq!(broker.noticed().iter().filter(|it| damaged(it)).count(), 1);
+}
+
+#[test]
+fn a_page_that_cannot_be_read_for_a_moment_is_read_again_and_nothing_is_lost() {
+    for failures in 1..=5 {
+        let mut broker = paging();
+        broker.connect(1, "a");
+        broker.connect(2, "a");
+        broker.send_many(1, "q", 0..60);
+        broker.send_many(1, "other", 0..60);
+        broker.told(1);
+        broker.failing_reads = failures;
+        broker.consume(1, 1, "q", routing("q"));
+        let mut got = broker.drain(1, 1);
+        assert_eq!(got, bodies(0..3), "{failures}");
+        broker.failing_reads = 0;
+        broker.consume(2, 1, "other", routing("other"));
+        assert_eq!(broker.drain(2, 1), bodies(0..60), "others go on");
+        for (failed, pause) in (1..).zip([50, 250, 1_000, 4_000]) {
+            assert_eq!(broker.drain(1, 1), [""; 0], "{failures}");
+            broker.failing_reads = u32::from(failed < failures);
+            broker.pass(pause);
+            if failed == failures {
+                break;
+            }
+        }
+        got.extend(broker.drain(1, 1));
+        let notices = broker.noticed();
+        let said = |is: fn(&&Notice) -> bool| notices.iter().filter(is).count();
+        let failed = said(|notice| matches!(notice, Notice::PageReadFailed { .. }));
+        assert_eq!(failed, 1, "{failures}");
+        let lost = said(|notice| matches!(notice, Notice::PageDamaged { .. }));
+        if failures < 5 {
+            assert_eq!((got, lost), (bodies(0..60), 0));
+            assert!(broker.aside.is_empty());
+        } else {
+            assert!(got.len() < 60 && got.len() > 30, "{}", got.len());
+            assert_eq!((lost, broker.aside.len()), (1, 1));
+        }
+        assert_eq!((broker.count("q"), broker.pages_left()), (0, 0));
+    }
 }
 
 #[test]

@@ -31,7 +31,8 @@ const LOGIN: Ticket = Ticket(0);
 /// always the last one, and always followed by the wish to close [1.2 §ERROR].
 ///
 /// While the broker blocks producers, everything is read and done up to the first SEND: a client that only consumes can
-/// go on acknowledging, which is what frees the disk. From there on the connection is paused.
+/// go on acknowledging, which is what makes room. One that sends and consumes is read somewhat further, its SENDs waiting
+/// in the session. Then the connection is paused.
 ///
 /// While a large MESSAGE goes out window by window, nothing else may stand inside its frame: other messages wait in
 /// `waiting`, in order, receipts in `aside`, and no heart-beat is sent. A connection that has to be given up then ends
@@ -48,7 +49,7 @@ pub struct Connection {
     heart_beat: Option<HeartBeat>,
     /// The broker blocks producers.
     blocked: bool,
-    /// A SEND waits for that to end.
+    /// A SEND waits for that to end, and nothing behind it is read.
     stalled: bool,
     /// The MESSAGE whose body comes from a file.
     download: Option<Download>,
@@ -150,11 +151,21 @@ impl Connection {
         }
     }
 
-    /// The frame that is next is a producer's, and producers wait.
+    /// Producers wait, and the frame that is next is a producer's that cannot be held, or comes after all of them.
     fn must_wait(&self) -> bool {
+        let State::Connected(session) = &self.state else {
+            return false;
+        };
+        let has_room = || session.held.has_room(self.decoder.frame_size());
         self.blocked
-            && self.decoder.command() == ClientCommand::Send
-            && matches!(self.state, State::Connected(_))
+            && match self.decoder.command() {
+                ClientCommand::Send => {
+                    self.decoder.body_follows() || !session.consumes() || !has_room()
+                }
+                ClientCommand::Subscribe => !session.held.is_empty() && !has_room(),
+                ClientCommand::Disconnect => !session.held.is_empty(),
+                _ => false,
+            }
     }
 
     fn frame(&mut self, now: Now, out: &mut Outbound) -> Result<(), Fault> {
@@ -182,14 +193,18 @@ impl Connection {
                 let head = out.bytes.head();
                 self.heart_beat = Some(hello.welcome(&self.options, &session_name, now, head));
                 self.decoder.agree(hello.version, limits(&self.options));
-                self.state = State::Connected(Box::new(Session::open(
+                let mut session = Session::open(
                     Arc::clone(&self.options),
                     hello.version,
                     identity,
                     hello.client_id.take(),
                     first_message_id(now, self.id),
                     out,
-                )));
+                );
+                if self.blocked {
+                    session.held.begin();
+                }
+                self.state = State::Connected(Box::new(session));
             }
             other => self.state = other,
         }
@@ -226,6 +241,8 @@ impl Connection {
     /// Gives up because of the frame that was just read.
     fn fail_frame(&mut self, fault: &Fault, out: &mut Outbound) -> Result<(), PeerViolation> {
         let receipt = self.decoder.receipt().map(str::to_owned);
+        // What came before it was in order.
+        self.release(out);
         self.fail(fault, receipt.as_deref(), out);
         fault.as_violation().map_or(Ok(()), Err)
     }
@@ -258,11 +275,26 @@ impl Connection {
     /// again only if something is left in it.
     fn unblocked(&mut self, now: Now, out: &mut Outbound) {
         self.blocked = false;
+        self.release(out);
         if mem::take(&mut self.stalled)
             && let Err(fault) = self.frame(now, out)
         {
             // The fault closes the connection; an event has no violation to return.
             let _ = self.fail_frame(&fault, out);
+        }
+    }
+
+    fn blocked(&mut self) {
+        self.blocked = true;
+        if let State::Connected(session) = &mut self.state {
+            session.held.begin();
+        }
+    }
+
+    /// SENDs that waited are carried out, and what came behind them.
+    fn release(&mut self, out: &mut Outbound) {
+        if let State::Connected(session) = &mut self.state {
+            out.commands.append(&mut session.held.end());
         }
     }
 
@@ -286,7 +318,7 @@ impl Connection {
             }
             Event::Window(download, window) => self.window(now, download, &window, out),
             Event::DownloadFailed(download) => self.download_failed(now, download, out),
-            Event::Blocked(_) => self.blocked = true,
+            Event::Blocked(_) => self.blocked(),
             Event::Unblocked => self.unblocked(now, out),
             Event::Detached(consumer, refusal) => {
                 if let State::Connected(session) = &mut self.state

@@ -27,6 +27,7 @@ mod download;
 mod fault;
 mod handshake;
 mod heart_beat;
+mod held;
 mod options;
 mod receipt;
 mod refusal;

@@ -20,6 +20,7 @@ use crate::delivery;
 use crate::destination::LastDestination;
 use crate::download::Download;
 use crate::fault::Fault;
+use crate::held::Held;
 use crate::options::Options;
 use crate::receipt::Receipts;
 use crate::refusal;
@@ -43,6 +44,8 @@ pub(crate) struct Session {
     last_destination: LastDestination,
     /// The SEND whose body is arriving.
     upload: Option<Upload>,
+    /// While producers wait: its SENDs, and what comes behind them.
+    pub held: Held,
     /// How many large bodies have begun to move, in either direction.
     transfers: u64,
     /// The next `amqMessageId`.
@@ -74,6 +77,7 @@ impl Session {
             transactions: Transactions::default(),
             last_destination: LastDestination::default(),
             upload: None,
+            held: Held::default(),
             transfers: 0,
             message_id: first_message_id,
         }
@@ -122,6 +126,7 @@ impl Session {
             format!("STOMP{}", self.message_id)
         });
         let (follows, sized) = (frame.body_follows, frame.has_content_length);
+        let size = frame.size();
         let message = convert::message(frame, &head, destination, message_id.as_deref(), now);
         let send = Send {
             message,
@@ -139,7 +144,8 @@ impl Session {
             self.upload = Some(upload);
             out.commands.push(begin);
         } else {
-            out.commands.push(Command::Send(SESSION, send));
+            let send = Command::Send(SESSION, send);
+            self.held.send(send, size, &mut out.commands);
         }
         Ok(())
     }
@@ -190,10 +196,9 @@ impl Session {
             self.subscriptions
                 .open(frame, &self.options, self.client_id.as_deref(), SESSION)?;
         open.ticket = self.receipts.ticket(frame.header("receipt"));
-        out.commands.push(Command::Consumer(
-            consumer,
-            ConsumerCommand::Open(Box::new(open)),
-        ));
+        let open = Command::Consumer(consumer, ConsumerCommand::Open(Box::new(open)));
+        self.held
+            .behind_sends(open, frame.size(), &mut out.commands);
         Ok(())
     }
 
@@ -208,18 +213,26 @@ impl Session {
                 Some(_) => None,
                 None => self.receipts.ticket_if_asked(receipt.take()),
             };
-            out.commands
-                .push(Command::Consumer(consumer, ConsumerCommand::Close(ticket)));
+            let close = Command::Consumer(consumer, ConsumerCommand::Close(ticket));
+            self.ask_behind(self.held.opens(Some(consumer)), close, out);
         }
         if let Some(queue) = removal.queue {
             let ticket = self.receipts.ticket(receipt);
-            out.commands.push(Command::Resource(
-                SESSION,
-                ResourceCommand::DeleteQueue { queue },
-                ticket,
-            ));
+            let delete = ResourceCommand::DeleteQueue { queue };
+            // A subscription that waits may be its own.
+            let delete = Command::Resource(SESSION, delete, ticket);
+            self.ask_behind(self.held.opens(None), delete, out);
         }
         Ok(())
+    }
+
+    /// Asks for something at once, or after the SENDs that wait.
+    fn ask_behind(&mut self, sends: bool, command: Command, out: &mut Outbound) {
+        if sends {
+            self.held.behind_sends(command, 0, &mut out.commands);
+        } else {
+            out.commands.push(command);
+        }
     }
 
     fn begin(&mut self, frame: &Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
@@ -230,14 +243,13 @@ impl Session {
     }
 
     fn end(&mut self, frame: &Frame<'_>, out: &mut Outbound) -> Result<(), Fault> {
-        let transaction = self.transactions.end(frame)?;
+        let (transaction, sends) = self.transactions.end(frame)?;
         let ticket = self.receipts.ticket_if_asked(frame.header("receipt"));
         let command = match frame.command {
             ClientCommand::Commit => TransactionCommand::Commit(ticket),
             _ => TransactionCommand::Rollback(ticket),
         };
-        out.commands
-            .push(Command::Transaction(transaction, command));
+        self.ask_behind(sends, Command::Transaction(transaction, command), out);
         Ok(())
     }
 
@@ -350,6 +362,11 @@ impl Session {
             ),
             ..refusal::fault(refusal)
         })
+    }
+
+    /// It has subscriptions: what it acknowledges may be what producers wait for.
+    pub fn consumes(&self) -> bool {
+        !self.subscriptions.is_empty()
     }
 
     /// Nothing is left to be answered.

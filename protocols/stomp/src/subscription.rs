@@ -226,6 +226,11 @@ impl Subscriptions {
         Ok((consumer, open))
     }
 
+    /// None is open.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     /// The subscription of a consumer, if it is still open.
     pub fn of(&mut self, consumer: ConsumerId) -> Option<&mut Subscription> {
         self.by_consumer.get_mut(&consumer)

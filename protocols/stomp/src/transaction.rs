@@ -9,12 +9,12 @@ use hind_engine::id::{SessionId, TransactionId};
 use crate::codec::{ClientCommand, Frame};
 use crate::fault::Fault;
 
-/// Open transactions: name → number.
+/// Open transactions by name: their number, and whether they have messages.
 ///
 /// *Invariant*: a number is never used twice in a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Transactions {
-    open: BTreeMap<String, TransactionId>,
+    open: BTreeMap<String, (TransactionId, bool)>,
     last: u64,
 }
 
@@ -42,15 +42,15 @@ impl Transactions {
             return Err(Fault::limit("open transactions", Self::OPEN));
         }
         let number = self.number();
-        self.open.insert(name.to_owned(), number);
+        self.open.insert(name.to_owned(), (number, false));
         Ok(Command::Transaction(
             number,
             TransactionCommand::Begin(session),
         ))
     }
 
-    /// The transaction that a COMMIT or ABORT ends; its name is free again.
-    pub fn end(&mut self, frame: &Frame<'_>) -> Result<TransactionId, Fault> {
+    /// The transaction that a COMMIT or ABORT ends, and whether it has messages; its name is free again.
+    pub fn end(&mut self, frame: &Frame<'_>) -> Result<(TransactionId, bool), Fault> {
         let name = named(frame)?;
         self.open
             .remove(name)
@@ -59,14 +59,17 @@ impl Transactions {
 
     /// The transaction that a SEND, ACK or NACK is part of, if it names one.
     pub fn of(
-        &self,
+        &mut self,
         command: ClientCommand,
         name: Option<&str>,
     ) -> Result<Option<TransactionId>, Fault> {
         match name {
             None => Ok(None),
-            Some(name) => match self.open.get(name) {
-                Some(number) => Ok(Some(*number)),
+            Some(name) => match self.open.get_mut(name) {
+                Some((number, sends)) => {
+                    *sends |= command == ClientCommand::Send;
+                    Ok(Some(*number))
+                }
                 None => Err(unknown(command, name)),
             },
         }

@@ -167,7 +167,7 @@ impl Bulk {
                 body,
                 offset,
                 length,
-            } => match bodies.read(body.0, offset, length) {
+            } => match patiently(&PATIENCE, || bodies.read(body.0, offset, length)) {
                 Ok(bytes) => LargeCompletion::Read {
                     body,
                     offset,
@@ -188,6 +188,24 @@ impl Bulk {
             }
         }))
     }
+}
+
+/// After each failure of a read but the last, so long is waited. A body that cannot be read is given up, with every
+/// message that has it; reads of pages are tried again by the engine, which need not wait meanwhile.
+const PATIENCE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
+
+/// Tries again what fails, unless there is no such file.
+fn patiently<T>(
+    pauses: &[Duration],
+    mut act: impl FnMut() -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    for pause in pauses {
+        match act() {
+            Err(fault) if fault.error.kind() != io::ErrorKind::NotFound => thread::sleep(*pause),
+            result => return result,
+        }
+    }
+    act()
 }
 
 /// The way from the turn to the bulk thread.
@@ -300,4 +318,35 @@ fn is_append(request: &Request) -> bool {
         request,
         Request::Page(PageRequest::Append { .. }) | Request::Large(LargeRequest::Append { .. })
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_tried_again_a_few_times_and_what_is_not_there_is_not() {
+        let fault = |kind: io::ErrorKind| Fault {
+            operation: "read",
+            path: "f".into(),
+            error: kind.into(),
+        };
+        let tried = |failures: u32, kind| {
+            let mut times = 0;
+            let result = patiently(&[Duration::ZERO; 2], || {
+                times += 1;
+                match times > failures {
+                    true => Ok(()),
+                    false => Err(fault(kind)),
+                }
+            });
+            (times, result.is_ok())
+        };
+        let [device, gone] = [io::ErrorKind::Other, io::ErrorKind::NotFound];
+        assert_eq!(tried(0, device), (1, true));
+        assert_eq!(tried(1, device), (2, true));
+        assert_eq!(tried(2, io::ErrorKind::OutOfMemory), (3, true));
+        assert_eq!(tried(3, device), (3, false));
+        assert_eq!(tried(1, gone), (1, false));
+    }
 }

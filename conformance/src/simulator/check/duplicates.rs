@@ -48,7 +48,7 @@ pub fn on_delivery(
         ));
     }
     let untouched = copy.failures == 0 && model.crashes == 0 && model.places[place.0].breaks == 0;
-    if redelivered && untouched {
+    if redelivered && untouched && !may_be_undone(model, copy) {
         return broken(format!(
             "{uid} came from {name} with redelivered:true the first time"
         ));
@@ -107,7 +107,7 @@ fn is_held(model: &Model, copy: &Copy) -> bool {
 
 /// Whether the message was acknowledged in a transaction whose COMMIT may just be refused, because something sent in it
 /// found an address full: the broker undoes it, and then says so.
-fn may_be_undone(model: &Model, copy: &Copy) -> bool {
+pub fn may_be_undone(model: &Model, copy: &Copy) -> bool {
     let Ack::InTransaction(number) = copy.ack else {
         return false;
     };

@@ -21,8 +21,6 @@ pub fn on_delivery(
         .is_some_and(|copy| copy.deliveries > 0);
     let on = &model.places[place.0];
     let disturbed = on.closing > 0 || uid.0 < on.disturbed_below;
-    // What was read from a page far ahead, for a consumer that chooses, may be given to one that does not.
-    let disturbed = disturbed || on.chosen_from && model.limits.is_some();
     if redelivered || seen || disturbed || message.retried || message.sending.due.is_some() {
         return Ok(());
     }

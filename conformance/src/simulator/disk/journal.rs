@@ -11,7 +11,7 @@ const HEAD: usize = 40;
 const MAGIC: &[u8] = b"HINDJRNL";
 
 /// Names of the record kinds by their number in the log, for counters.
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 30] = [
     "record.none",
     "record.branch",
     "record.message",
@@ -30,6 +30,18 @@ pub const KINDS: [&str; 18] = [
     "record.page_acknowledge",
     "record.page_mark",
     "record.page_purged",
+    "record.retained",
+    "record.retained_removed",
+    "record.client_session",
+    "record.client_session_removed",
+    "record.client_session_left",
+    "record.subscription",
+    "record.subscription_removed",
+    "record.packet_sent",
+    "record.packet_acknowledged",
+    "record.packet_completed",
+    "record.packet_taken",
+    "record.packet_released",
 ];
 /// The number of storage's own mark.
 const SYNCED: u8 = 12;

@@ -167,7 +167,6 @@ impl Model {
             .push(Subscription::new(place, connection, mode, selector));
         self.connections[connection.0].subscriptions.push(id);
         self.places[place.0].consumed = true;
-        self.places[place.0].chosen_from |= selector.is_some();
         id
     }
 
@@ -244,7 +243,10 @@ impl Model {
         }
         check::duplicates::on_delivery(self, subscription, uid, redelivered)?;
         check::order::on_delivery(self, subscription, uid, redelivered)?;
+        let copy = self.copy(uid, place);
+        let undone = copy.is_some_and(|copy| check::duplicates::may_be_undone(self, copy));
         let copy = self.copy_mut(uid, place);
+        copy.failures += u32::from(undone);
         copy.deliveries += 1;
         copy.holder = Some(subscription);
         let before = std::mem::replace(&mut copy.ack, if auto { Ack::Issued } else { Ack::None });

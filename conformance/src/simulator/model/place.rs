@@ -29,8 +29,6 @@ pub struct Place {
     pub established: bool,
     /// Its end was asked for: nothing on it is promised any more.
     pub deleted: bool,
-    /// A consumer that chooses was once asked for.
-    pub chosen_from: bool,
     /// A consumer was once asked for.
     pub consumed: bool,
     /// How many consumers of it ended without a goodbye; each may have taken unseen deliveries with it.
@@ -52,7 +50,6 @@ impl Place {
             kind,
             established: false,
             deleted: false,
-            chosen_from: false,
             consumed: false,
             breaks: 0,
             closing: 0,

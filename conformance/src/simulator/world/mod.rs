@@ -220,7 +220,8 @@ impl World {
         let pause = self.random.between(20_000, 400_000) * if idle { 100 } else { 1 };
         self.later(pause, Happening::Act(number));
         if self.phase == Phase::Listen && self.clients[number].stage == Stage::Connected {
-            self.clients[number].heart_beat.check(self.now)?;
+            let may_wait = self.limits.as_ref().is_some_and(Limits::blocks);
+            self.clients[number].heart_beat.check(self.now, may_wait)?;
         }
         match self.clients[number].stage {
             Stage::Away if self.open && self.wants_in(number) => self.connect(number),

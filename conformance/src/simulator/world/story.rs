@@ -160,11 +160,12 @@ impl World {
         Ok(())
     }
 
-    /// Producers that wait for room nobody is left to make give up.
+    /// Producers that wait for room nobody is left to make give up; of those that vanished while they waited the network
+    /// tells the broker, which does not miss whom it does not read.
     fn give_up_waiting(&mut self) {
         let waits = self.limits.as_ref().is_some_and(|limits| limits.blocks());
-        let links = self.clients.iter().filter_map(|client| client.link);
-        for id in links.filter(|_| waits).collect::<Vec<_>>() {
+        let links = self.links.keys().filter(|_| waits);
+        for id in links.copied().collect::<Vec<_>>() {
             self.cut(id);
             self.later(10_000, Happening::Closed(id, Direction::Down));
             self.later(10_000, Happening::Closed(id, Direction::Up));

@@ -5,10 +5,12 @@ use bytes::{Bytes, BytesMut};
 
 use super::Position;
 use super::layout::{Counter, Reader, Sink};
-use crate::id::{AddressId, MessageId, PageId, QueueId};
+use crate::client_session::SessionExpiry;
+use crate::id::{AddressId, ClientSessionId, MessageId, PacketId, PageId, QueueId, SubscriptionId};
 
 mod binding;
 mod branch;
+mod client_session;
 mod duplicate_id;
 mod message;
 mod page;
@@ -17,6 +19,7 @@ mod tests;
 
 pub use binding::{AddressRecord, QueueRecord};
 pub use branch::BranchStart;
+pub use client_session::{ClientSessionRecord, Flight, SignedWill, SubscriptionRecord};
 pub use duplicate_id::DuplicateIdRecord;
 pub(crate) use message::Neighbours;
 pub use message::{LastAddress, MessageRecord, Route};
@@ -98,6 +101,70 @@ pub enum Record {
         /// The page.
         page: PageId,
     },
+    /// The message is the retained one of its address, in place of one with a lower id. It has no routes.
+    Retained(MessageRecord),
+    /// The retained message is none any more.
+    RetainedRemoved(MessageId),
+    /// A client session exists, with all that is on its way (again: replaces).
+    ClientSession(ClientSessionRecord),
+    /// A client session is over, with its subscriptions (their queues have records of their own).
+    ClientSessionRemoved(ClientSessionId),
+    /// A client session has lost its connection, or its client has left.
+    ClientSessionLeft {
+        /// The session.
+        session: ClientSessionId,
+        /// When, ms since 1970.
+        at: u64,
+        /// How long it lasts from then on.
+        expiry: SessionExpiry,
+        /// Whether it still has its will; else that was sent or dropped.
+        will: bool,
+    },
+    /// A client session has a subscription (again: replaces).
+    Subscription(SubscriptionRecord),
+    /// It no longer has it.
+    SubscriptionRemoved(SubscriptionId),
+    /// A message goes to the client under this packet id.
+    PacketSent {
+        /// The session.
+        session: ClientSessionId,
+        /// The id.
+        packet: PacketId,
+        /// What.
+        flight: Flight,
+    },
+    /// The message has left the queue because the client has it.
+    PacketAcknowledged {
+        /// The session.
+        session: ClientSessionId,
+        /// Its id.
+        packet: PacketId,
+        /// What.
+        flight: Flight,
+        /// The id stays in use until `PacketCompleted` (QoS 2); else it is free.
+        received: bool,
+    },
+    /// The packet id is free, whatever it stood for.
+    PacketCompleted {
+        /// The session.
+        session: ClientSessionId,
+        /// The id.
+        packet: PacketId,
+    },
+    /// The client has sent a QoS 2 message under this id.
+    PacketTaken {
+        /// The session.
+        session: ClientSessionId,
+        /// The id.
+        packet: PacketId,
+    },
+    /// The client will not send it again.
+    PacketReleased {
+        /// The session.
+        session: ClientSessionId,
+        /// The id.
+        packet: PacketId,
+    },
     /// Storage's own note, local to one disk: everything up to this position was synced there when this was written.
     /// What is unreadable below a mark was not torn by a crash but damaged later. It takes no position, is not
     /// replicated, and neither appended nor replayed by anybody but storage.
@@ -123,6 +190,12 @@ pub enum Key {
     Page(PageId),
     /// The messages of a page that does not; it is never written again but put on the disk.
     OpenPage(PageId),
+    /// A retained message.
+    Retained(MessageId),
+    /// A client session.
+    ClientSession(ClientSessionId),
+    /// A subscription of a client session.
+    Subscription(SubscriptionId),
 }
 
 /// The number of a record's kind in its head.
@@ -144,6 +217,18 @@ pub(crate) mod kind {
     pub const PAGE_ACKNOWLEDGE: u8 = 15;
     pub const PAGE_MARK: u8 = 16;
     pub const PAGE_PURGED: u8 = 17;
+    pub const RETAINED: u8 = 18;
+    pub const RETAINED_REMOVED: u8 = 19;
+    pub const CLIENT_SESSION: u8 = 20;
+    pub const CLIENT_SESSION_REMOVED: u8 = 21;
+    pub const CLIENT_SESSION_LEFT: u8 = 22;
+    pub const SUBSCRIPTION: u8 = 23;
+    pub const SUBSCRIPTION_REMOVED: u8 = 24;
+    pub const PACKET_SENT: u8 = 25;
+    pub const PACKET_ACKNOWLEDGED: u8 = 26;
+    pub const PACKET_COMPLETED: u8 = 27;
+    pub const PACKET_TAKEN: u8 = 28;
+    pub const PACKET_RELEASED: u8 = 29;
 }
 
 impl Record {
@@ -158,6 +243,9 @@ impl Record {
             Self::IdCounter(_) => Some(Key::IdCounter),
             Self::Page(record) => Some(Key::Page(record.id)),
             Self::Paged(record) => Some(Key::OpenPage(record.place.page)),
+            Self::Retained(record) => Some(Key::Retained(record.message.id)),
+            Self::ClientSession(record) => Some(Key::ClientSession(record.id)),
+            Self::Subscription(record) => Some(Key::Subscription(record.id)),
             Self::Acknowledge { .. }
             | Self::DeliveryCount { .. }
             | Self::Scheduled { .. }
@@ -166,6 +254,15 @@ impl Record {
             | Self::PageAcknowledge { .. }
             | Self::PageMark { .. }
             | Self::PagePurged { .. }
+            | Self::RetainedRemoved(_)
+            | Self::ClientSessionRemoved(_)
+            | Self::ClientSessionLeft { .. }
+            | Self::SubscriptionRemoved(_)
+            | Self::PacketSent { .. }
+            | Self::PacketAcknowledged { .. }
+            | Self::PacketCompleted { .. }
+            | Self::PacketTaken { .. }
+            | Self::PacketReleased { .. }
             | Self::Synced(_) => None,
         }
     }
@@ -190,6 +287,18 @@ impl Record {
             Self::PageAcknowledge { .. } => kind::PAGE_ACKNOWLEDGE,
             Self::PageMark { .. } => kind::PAGE_MARK,
             Self::PagePurged { .. } => kind::PAGE_PURGED,
+            Self::Retained(_) => kind::RETAINED,
+            Self::RetainedRemoved(_) => kind::RETAINED_REMOVED,
+            Self::ClientSession(_) => kind::CLIENT_SESSION,
+            Self::ClientSessionRemoved(_) => kind::CLIENT_SESSION_REMOVED,
+            Self::ClientSessionLeft { .. } => kind::CLIENT_SESSION_LEFT,
+            Self::Subscription(_) => kind::SUBSCRIPTION,
+            Self::SubscriptionRemoved(_) => kind::SUBSCRIPTION_REMOVED,
+            Self::PacketSent { .. } => kind::PACKET_SENT,
+            Self::PacketAcknowledged { .. } => kind::PACKET_ACKNOWLEDGED,
+            Self::PacketCompleted { .. } => kind::PACKET_COMPLETED,
+            Self::PacketTaken { .. } => kind::PACKET_TAKEN,
+            Self::PacketReleased { .. } => kind::PACKET_RELEASED,
         }
     }
 
@@ -208,7 +317,7 @@ impl Record {
     /// What ends the payload and is worth not copying.
     pub(crate) fn body(&self) -> Option<&Bytes> {
         match self {
-            Self::Message(record) => record.body(),
+            Self::Message(record) | Self::Retained(record) => record.body(),
             Self::Paged(record) => record.message.body(),
             _ => None,
         }
@@ -217,7 +326,7 @@ impl Record {
     fn encode_into(&self, out: &mut impl Sink) {
         match self {
             Self::Branch(start) => start.encode(out),
-            Self::Message(record) => record.encode_envelope(out),
+            Self::Message(record) | Self::Retained(record) => record.encode_envelope(out),
             Self::Acknowledge { queue, message } => {
                 out.u64(queue.0);
                 out.u64(message.0);
@@ -270,6 +379,59 @@ impl Record {
                 out.u64(queue.0);
                 out.u64(page.0);
             }
+            Self::RetainedRemoved(id) => out.u64(id.0),
+            Self::ClientSession(record) => record.encode(out),
+            Self::ClientSessionRemoved(id) => out.u64(id.0),
+            Self::Subscription(record) => record.encode(out),
+            Self::SubscriptionRemoved(id) => out.u64(id.0),
+            Self::ClientSessionLeft {
+                session,
+                at,
+                expiry,
+                will,
+            } => {
+                out.u64(session.0);
+                out.u64(*at);
+                out.u32(expiry.0);
+                out.u8(u8::from(*will));
+            }
+            Self::PacketSent { .. }
+            | Self::PacketAcknowledged { .. }
+            | Self::PacketCompleted { .. }
+            | Self::PacketTaken { .. }
+            | Self::PacketReleased { .. } => self.encode_packet(out),
+        }
+    }
+
+    fn encode_packet(&self, out: &mut impl Sink) {
+        match self {
+            Self::PacketSent {
+                session,
+                packet,
+                flight,
+            } => {
+                out.u64(session.0);
+                packet.encode(out);
+                flight.encode(out);
+            }
+            Self::PacketAcknowledged {
+                session,
+                packet,
+                flight,
+                received,
+            } => {
+                out.u64(session.0);
+                packet.encode(out);
+                flight.encode(out);
+                out.u8(u8::from(*received));
+            }
+            Self::PacketCompleted { session, packet }
+            | Self::PacketTaken { session, packet }
+            | Self::PacketReleased { session, packet } => {
+                out.u64(session.0);
+                packet.encode(out);
+            }
+            _ => unreachable!("called for packets only"),
         }
     }
 
@@ -284,6 +446,12 @@ impl Record {
             kind::QUEUE => Self::Queue(QueueRecord::decode(from)?),
             kind::PAGED => Self::Paged(PagedRecord::decode(from, near)?),
             kind::PAGE => Self::Page(PageRecord::decode(from)?),
+            kind::RETAINED => Self::Retained(
+                MessageRecord::decode(from, near).filter(|record| record.routes.is_empty())?,
+            ),
+            kind::CLIENT_SESSION => Self::ClientSession(ClientSessionRecord::decode(from, near)?),
+            kind::SUBSCRIPTION => Self::Subscription(SubscriptionRecord::decode(from)?),
+            kind::PACKET_SENT..=kind::PACKET_RELEASED => return Self::decode_packet(kind, from),
             _ => return Self::decode_numbers(kind, from),
         })
     }
@@ -327,6 +495,39 @@ impl Record {
                 queue: QueueId(first),
                 page: PageId(from.u64()?),
             },
+            kind::RETAINED_REMOVED => Self::RetainedRemoved(MessageId(first)),
+            kind::CLIENT_SESSION_REMOVED => Self::ClientSessionRemoved(ClientSessionId(first)),
+            kind::CLIENT_SESSION_LEFT => Self::ClientSessionLeft {
+                session: ClientSessionId(first),
+                at: from.u64()?,
+                expiry: SessionExpiry(from.u32()?),
+                will: from.bits(1)? != 0,
+            },
+            kind::SUBSCRIPTION_REMOVED => Self::SubscriptionRemoved(SubscriptionId(first)),
+            _ => return None,
+        };
+        from.end()?;
+        Some(record)
+    }
+
+    fn decode_packet(kind: u8, mut from: Reader<'_>) -> Option<Self> {
+        let session = ClientSessionId(from.u64()?);
+        let packet = PacketId::decode(&mut from)?;
+        let record = match kind {
+            kind::PACKET_SENT => Self::PacketSent {
+                session,
+                packet,
+                flight: Flight::decode(&mut from)?,
+            },
+            kind::PACKET_ACKNOWLEDGED => Self::PacketAcknowledged {
+                session,
+                packet,
+                flight: Flight::decode(&mut from)?,
+                received: from.bits(1)? != 0,
+            },
+            kind::PACKET_COMPLETED => Self::PacketCompleted { session, packet },
+            kind::PACKET_TAKEN => Self::PacketTaken { session, packet },
+            kind::PACKET_RELEASED => Self::PacketReleased { session, packet },
             _ => return None,
         };
         from.end()?;

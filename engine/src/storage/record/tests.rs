@@ -8,8 +8,10 @@ use smallvec::smallvec;
 
 use super::*;
 use crate::address::routing_type::RoutingType;
+use crate::client_session::{ClientSubscription, Will};
 use crate::id::LargeId;
 use crate::message::{Body, Kind, LargeBody, Message, PropertiesBuilder, Published, Qos, Value};
+use crate::security::user::Identity;
 use crate::storage::Branch;
 
 fn messages() -> Vec<Record> {
@@ -83,6 +85,97 @@ fn bindings() -> Vec<Record> {
     records
 }
 
+fn client_sessions() -> Vec<Record> {
+    let session = ClientSessionId(31);
+    let packet = PacketId(32);
+    let mut will = Message::new("wills".into(), Kind::Bytes, Bytes::from_static(b"gone"));
+    will.durable = false;
+    let roles = ["one".to_owned(), "two".to_owned()];
+    let flight = |qos| Flight {
+        queue: QueueId(33),
+        message: MessageId(34),
+        qos,
+    };
+    let plain = ClientSessionRecord {
+        id: session,
+        client_id: "client".into(),
+        expiry: SessionExpiry::NEVER,
+        left: 35,
+        will: None,
+        sent: vec![],
+        received: vec![],
+        inbound: vec![],
+    };
+    let full = ClientSessionRecord {
+        will: Some(Arc::new(SignedWill {
+            will: Will {
+                message: will.clone(),
+                routing: Some(RoutingType::Multicast),
+                retain: true,
+                delay_s: 36,
+            },
+            identity: Identity {
+                user: "u".into(),
+                roles: Arc::new(roles.into()),
+            },
+        })),
+        sent: vec![
+            (packet, flight(Qos::AtLeastOnce)),
+            (PacketId(1), flight(Qos::ExactlyOnce)),
+        ],
+        received: vec![PacketId(65_535)],
+        inbound: vec![PacketId(3), PacketId(2)],
+        ..plain.clone()
+    };
+    let subscription = |identifier: Option<u32>| SubscriptionRecord {
+        id: SubscriptionId(37),
+        session,
+        queue: "client.a".into(),
+        shared: identifier.is_none(),
+        subscription: ClientSubscription {
+            filter: "a/+".into(),
+            qos: Qos::ExactlyOnce,
+            no_local: identifier.is_some(),
+            retain_as_published: identifier.is_none(),
+            retain_handling: 2,
+            identifier,
+        },
+    };
+    vec![
+        Record::Retained(MessageRecord {
+            message: Arc::new(will),
+            routes: smallvec![],
+        }),
+        Record::RetainedRemoved(MessageId(38)),
+        Record::ClientSession(plain),
+        Record::ClientSession(full),
+        Record::ClientSessionRemoved(session),
+        Record::ClientSessionLeft {
+            session,
+            at: 39,
+            expiry: SessionExpiry(40),
+            will: true,
+        },
+        Record::Subscription(subscription(None)),
+        Record::Subscription(subscription(Some(41))),
+        Record::SubscriptionRemoved(SubscriptionId(42)),
+        Record::PacketSent {
+            session,
+            packet,
+            flight: flight(Qos::AtLeastOnce),
+        },
+        Record::PacketAcknowledged {
+            session,
+            packet,
+            flight: flight(Qos::ExactlyOnce),
+            received: true,
+        },
+        Record::PacketCompleted { session, packet },
+        Record::PacketTaken { session, packet },
+        Record::PacketReleased { session, packet },
+    ]
+}
+
 fn all() -> Vec<Record> {
     let (queue, message) = (QueueId(7), MessageId(8));
     let mut records = vec![
@@ -116,6 +209,7 @@ fn all() -> Vec<Record> {
         Record::Synced(Position(14)),
     ];
     records.extend(messages());
+    records.extend(client_sessions());
     records.extend(bindings());
     records
 }
@@ -141,8 +235,9 @@ fn every_kind_comes_back_as_it_was_written() {
             Some(record)
         );
     }
-    for number in kind::BRANCH..=kind::SYNCED {
-        assert!(records.iter().any(|record| record.kind() == number));
+    let paged = kind::PAGED..=kind::PAGE_PURGED;
+    for number in kind::BRANCH..=kind::PACKET_RELEASED {
+        assert!(paged.contains(&number) || records.iter().any(|record| record.kind() == number));
     }
 }
 
@@ -169,7 +264,7 @@ fn a_payload_cut_anywhere_or_lengthened_is_refused() {
 #[test]
 fn a_kind_nobody_writes_is_refused() {
     assert_eq!(decode(0, &[0; 8]), None);
-    assert_eq!(decode(kind::SYNCED + 1, &[0; 8]), None);
+    assert_eq!(decode(kind::PACKET_RELEASED + 1, &[0; 18]), None);
 }
 
 /// Whatever is read is what would be written: there is one payload per record.

@@ -143,6 +143,16 @@ impl Decoder {
         self.command
     }
 
+    /// Bytes of the frame that waits, but for what its body has when that follows in parts.
+    pub fn frame_size(&self) -> usize {
+        self.head + self.body.len()
+    }
+
+    /// The body of the frame that waits follows in parts.
+    pub fn body_follows(&self) -> bool {
+        self.stage == Stage::HeadTaken
+    }
+
     /// The frame that [`poll`](Self::poll) found.
     ///
     /// # Panics

@@ -128,6 +128,11 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// Bytes of its head and of what there is of its body.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.body.len()
+    }
+
     /// The value of the first header of that name: later ones are history [1.2 §Repeated Header Entries].
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers()

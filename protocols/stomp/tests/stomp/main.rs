@@ -2,6 +2,7 @@
 //! Recorded byte exchanges with the machine alone, one file per conversation. Titles begin with the clause they show.
 
 mod acknowledge;
+mod blocked;
 mod clauses;
 mod connecting;
 mod frames;

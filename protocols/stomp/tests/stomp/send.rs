@@ -262,6 +262,8 @@ fn a_blocked_producer_waits_and_a_blocked_consumer_goes_on() {
         talk.types("ACK\nid:1,5\n\n^@");
         assert_eq!(talk.asked_settles().len(), 1);
         assert!(!talk.machine.paused());
+        talk.types("UNSUBSCRIBE\nid:1\n\n^@");
+        talk.asked();
         talk.types("SEND\ndestination:q\n\na^@ACK\nid:1,6\n\n^@");
         assert!(talk.machine.paused());
         assert!(talk.asked().is_empty());
