@@ -52,13 +52,12 @@ impl<'a> Utf16<'a> {
     /// Appends the text, if every surrogate has its other half; whether it did. For one who reads many and keeps none.
     pub fn append_to(self, text: &mut String) -> bool {
         let (pairs, _) = self.0.as_chunks::<2>();
-        let not_ascii = pairs
-            .iter()
-            .fold(0, |seen, [low, high]| seen | (low & 0x80) | high);
-        if not_ascii == 0 {
+        // Both loops go over whole units so that the compiler can take many at once.
+        let units = || pairs.iter().map(|pair| u16::from_le_bytes(*pair));
+        if units().fold(0, |seen, unit| seen | unit) < 0x80 {
             // Names and most values are: no look at every unit by itself.
             let mut bytes = std::mem::take(text).into_bytes();
-            bytes.extend(pairs.iter().map(|[low, _]| *low));
+            bytes.extend(units().map(|unit| unit as u8));
             *text = String::from_utf8(bytes).expect("text, and ASCII behind it");
             return true;
         }
