@@ -8,6 +8,7 @@ use hind_conformance::simulator::counters::Counters;
 use hind_conformance::simulator::disk::fault::Fault;
 use hind_conformance::simulator::disk::journal;
 use hind_conformance::simulator::limits::Limits;
+use hind_conformance::simulator::mqtt;
 use hind_conformance::simulator::planted::Planted;
 use hind_conformance::simulator::seeds::{self, Seeds};
 use hind_conformance::simulator::world::{self, Options};
@@ -16,12 +17,14 @@ use hind_conformance::simulator::world::{self, Options};
 const BUDGET: u64 = 500;
 /// Seeds with little memory, so that nearly everything goes through pages, every `cargo test` runs.
 const LIMITED_BUDGET: u64 = 40;
+/// Seeds with clients of MQTT beside those of STOMP every `cargo test` runs.
+const MQTT_BUDGET: u64 = 60;
 /// Seeds within which a planted bug has to be found, and one that shows in pages only.
 const PLANTED_BUDGET: u64 = 200;
 const PLANTED_IN_PAGES_BUDGET: u64 = 500;
 
 /// What clients do and meet; every one of it has to happen within the budget.
-const EXERCISED: [&str; 67] = [
+const EXERCISED: [&str; 113] = [
     "command.abort",
     "command.ack",
     "command.ack_in_transaction",
@@ -87,6 +90,52 @@ const EXERCISED: [&str; 67] = [
     "notice.recovered",
     "notice.recovered_torn",
     "notice.storage_failed",
+    "mqtt_out.connect",
+    "mqtt_out.disconnect",
+    "mqtt_out.pingreq",
+    "mqtt_out.puback",
+    "mqtt_out.pubcomp",
+    "mqtt_out.publish",
+    "mqtt_out.pubrec",
+    "mqtt_out.pubrel",
+    "mqtt_out.subscribe",
+    "mqtt_out.unsubscribe",
+    "mqtt_in.connack",
+    "mqtt_in.disconnect",
+    "mqtt_in.pingresp",
+    "mqtt_in.puback",
+    "mqtt_in.pubcomp",
+    "mqtt_in.publish",
+    "mqtt_in.pubrec",
+    "mqtt_in.pubrel",
+    "mqtt_in.suback",
+    "mqtt_in.unsuback",
+    "mqtt.break",
+    "mqtt.connect_v311",
+    "mqtt.connect_v5",
+    "mqtt.deliver_qos0",
+    "mqtt.deliver_qos1",
+    "mqtt.deliver_qos2",
+    "mqtt.delivered_again",
+    "mqtt.disconnect_with_will",
+    "mqtt.from_mqtt",
+    "mqtt.from_stomp",
+    "mqtt.publish_again",
+    "mqtt.release_again",
+    "mqtt.retain_clear",
+    "mqtt.retained_came",
+    "mqtt.session_expired",
+    "mqtt.session_new",
+    "mqtt.session_resumed",
+    "mqtt.subscribe_again",
+    "mqtt.subscribe_shared",
+    "mqtt.to_stomp",
+    "mqtt.will_came",
+    "mqtt.will_cancelled",
+    "check.mqtt_promises",
+    "check.mqtt_retained",
+    "check.mqtt_shared_promises",
+    "check.mqtt_wills",
     "check.promises_kept",
     "check.transactions_in_doubt",
 ];
@@ -121,7 +170,17 @@ fn five_hundred_seeds_break_no_promise_and_meet_everything() {
     if let Some((_, text)) = limited.failure {
         panic!("{text}");
     }
+    let crossing = seeds::run(Seeds {
+        first: mqtt::FIRST_SEED,
+        end: mqtt::FIRST_SEED + MQTT_BUDGET,
+        time: None,
+        planted: None,
+    });
+    if let Some((_, text)) = crossing.failure {
+        panic!("{text}");
+    }
     let mut counters = outcome.counters;
+    counters.merge(&crossing.counters);
     counters.merge(&limited.counters);
     assert_all_met(&counters);
 }
@@ -186,6 +245,7 @@ fn planted_bugs_are_found() {
     for planted in Planted::ALL {
         let (first, budget) = match planted.is_in_pages() {
             true => (Limits::FIRST_SEED, PLANTED_IN_PAGES_BUDGET),
+            false if planted.is_of_mqtt() => (mqtt::FIRST_SEED, PLANTED_BUDGET),
             false => (0, PLANTED_BUDGET),
         };
         let outcome = seeds::run(Seeds {

@@ -51,7 +51,7 @@ impl Limits {
     /// The limits of a seed. Drawn apart from everything else.
     pub fn of(seed: u64) -> Option<Self> {
         let mut random = Random::new(!seed);
-        if seed < Self::FIRST_SEED {
+        if !(Self::FIRST_SEED..super::mqtt::FIRST_SEED).contains(&seed) {
             return None;
         }
         let mut limits = Self {

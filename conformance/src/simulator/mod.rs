@@ -20,6 +20,7 @@ pub mod counters;
 pub mod disk;
 pub mod limits;
 pub mod model;
+pub mod mqtt;
 pub mod network;
 pub mod node;
 pub mod plan;

@@ -13,7 +13,7 @@ use hind_engine::command::Command;
 use hind_engine::event::Event;
 use hind_engine::id::ConnectionId;
 use hind_engine::notice::Notice;
-use hind_engine::protocol::{Close, Connection as _, Login, Outbound};
+use hind_engine::protocol::{Close, Connection, Login, Outbound};
 use hind_engine::security::user::Identity;
 use hind_engine::storage::request::{Completion, Request};
 use hind_engine::time::{Instant, Now};
@@ -42,11 +42,30 @@ pub enum Deed {
     Notice(Notice),
 }
 
+/// What the client at the other end of a link speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speaks {
+    /// STOMP, of any version.
+    Stomp,
+    /// MQTT, of any version.
+    Mqtt,
+}
+
+impl Speaks {
+    /// Clients of MQTT have numbers of their own.
+    pub fn of(mqtt: Option<usize>) -> Self {
+        match mqtt {
+            None => Self::Stomp,
+            Some(_) => Self::Mqtt,
+        }
+    }
+}
+
 /// One connection of the process.
 #[derive(Debug)]
 struct Socket {
     link: LinkId,
-    machine: hind_stomp::Connection,
+    machine: Box<dyn Connection>,
     input: BytesMut,
     /// When the host gives up on a client that has not said who it is (`handshake-timeout`); `None`: it has.
     patience: Option<Instant>,
@@ -67,7 +86,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Process {
     node: Node,
     sockets: BTreeMap<ConnectionId, Socket>,
-    options: Arc<hind_stomp::Options>,
+    stomp: Arc<hind_stomp::Options>,
+    mqtt: Arc<hind_mqtt::Options>,
     effects: Effects,
     commands: VecDeque<(ConnectionId, Vec<Command>)>,
     /// What it wants done.
@@ -81,7 +101,8 @@ impl Process {
         Self {
             node: Node::new(settings::node(limits), Seed(seed)),
             sockets: BTreeMap::new(),
-            options: Arc::new(settings::stomp()),
+            stomp: Arc::new(settings::stomp()),
+            mqtt: Arc::new(hind_mqtt::Options::default()),
             effects: Effects::default(),
             commands: VecDeque::new(),
             deeds: VecDeque::new(),
@@ -126,8 +147,11 @@ impl Process {
     }
 
     /// A client's link has come up.
-    pub fn accept(&mut self, now: Now, id: ConnectionId, link: LinkId) {
-        let machine = hind_stomp::Connection::new(self.options.clone(), id);
+    pub fn accept(&mut self, now: Now, id: ConnectionId, link: LinkId, speaks: Speaks) {
+        let machine: Box<dyn Connection> = match speaks {
+            Speaks::Stomp => Box::new(hind_stomp::Connection::new(self.stomp.clone(), id)),
+            Speaks::Mqtt => Box::new(hind_mqtt::Connection::new(self.mqtt.clone(), id, id.0)),
+        };
         let input = BytesMut::new();
         let patience = Some(now.monotonic.after(HANDSHAKE_TIMEOUT));
         let socket = Socket {
@@ -218,6 +242,9 @@ impl Process {
             return;
         };
         socket.machine.event(now, event, &mut out);
+        if socket.machine.deadline().is_some() {
+            socket.patience = None;
+        }
         let unread = !socket.input.is_empty();
         self.carry_out(now, id, out, false);
         if unread {

@@ -29,11 +29,16 @@ pub enum Planted {
     /// What messages take in memory is counted as half of what it is: the broker is told twice the `global-max-size` that
     /// it is held to. The same as a ledger of memory that drifts down with every second message.
     CountsHalf,
+    /// The same as [`Self::ForgetsAcknowledgements`] for the packet identifiers under which messages went out: after a
+    /// crash they go out again as if for the first time. The same as a broker that does not wait for the record.
+    ForgetsPacketsSent,
+    /// The same for those that clients have given to messages of QoS 2: what is sent again counts as new.
+    ForgetsPacketsTaken,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::AcknowledgesBeforeSync,
         Self::ForgetsAcknowledgements,
         Self::TakesTornForWhole,
@@ -41,6 +46,8 @@ impl Planted {
         Self::DeletesPagesEarly,
         Self::LedgerDrifts,
         Self::CountsHalf,
+        Self::ForgetsPacketsSent,
+        Self::ForgetsPacketsTaken,
     ];
 
     /// Whether it shows only where messages go to pages.
@@ -54,6 +61,11 @@ impl Planted {
         )
     }
 
+    /// Whether it shows only where there are clients of MQTT.
+    pub fn is_of_mqtt(self) -> bool {
+        matches!(self, Self::ForgetsPacketsSent | Self::ForgetsPacketsTaken)
+    }
+
     /// Changes what recovery reads of a segment.
     pub fn spoil(self, segment: Segment, content: &mut [u8]) {
         match self {
@@ -61,9 +73,14 @@ impl Planted {
             | Self::DeletesPagesEarly
             | Self::LedgerDrifts
             | Self::CountsHalf => {}
-            Self::ForgetsAcknowledgements | Self::ForgetsPageAcknowledgements => {
+            Self::ForgetsAcknowledgements
+            | Self::ForgetsPageAcknowledgements
+            | Self::ForgetsPacketsSent
+            | Self::ForgetsPacketsTaken => {
                 let forgotten = match self {
                     Self::ForgetsAcknowledgements => journal::ACKNOWLEDGE,
+                    Self::ForgetsPacketsSent => journal::PACKET_SENT,
+                    Self::ForgetsPacketsTaken => journal::PACKET_TAKEN,
                     _ => journal::PAGE_ACKNOWLEDGE,
                 };
                 for record in journal::records(segment, content) {

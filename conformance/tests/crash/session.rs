@@ -9,7 +9,7 @@ use hind_conformance::simulator::counters::Counters;
 use hind_conformance::simulator::disk::Disk;
 use hind_conformance::simulator::model::Model;
 use hind_conformance::simulator::network::LinkId;
-use hind_conformance::simulator::node::{Deed, Process};
+use hind_conformance::simulator::node::{Deed, Process, Speaks};
 use hind_conformance::simulator::random::Random;
 use hind_conformance::simulator::settings;
 use hind_conformance::simulator::trace::Trace;
@@ -114,8 +114,9 @@ impl Session {
         self.links += 1;
         let link = LinkId(self.links);
         let connection = self.model.connected();
+        let id = ConnectionId(link.0);
         self.process
-            .accept(clock::at(self.now), ConnectionId(link.0), link);
+            .accept(clock::at(self.now), id, link, Speaks::Stomp);
         let bytes = self.with(number, |client, scene| {
             client.connect(link, connection, scene)
         });

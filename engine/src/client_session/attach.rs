@@ -114,11 +114,11 @@ impl Engine {
         let before = self.state.client_sessions.of_client(&attach.client_id);
         let before = before.map(|before| before.id);
         if let Some(id) = before {
-            // What ended it, or what it goes on with, may be known to this broker alone so far.
-            self.wait_for_everything(from, turn);
             if attach.clean {
                 self.end_client_session(id, turn);
             }
+            // What ended it, or what it goes on with, may be known to this broker alone so far.
+            self.wait_for_everything(from, turn);
         }
         let id = before.filter(|_| !attach.clean);
         let present = id.is_some();
@@ -178,7 +178,8 @@ impl Engine {
         }
     }
 
-    /// Forgets packets whose messages have gone from their queues while nobody was there.
+    /// Forgets packets whose messages have gone from their queues while nobody was there. Of QoS 2 the client may have the
+    /// message, and would take another one under its id for it: it is told to release the id first [MQTT-4.3.3-8].
     fn drop_lost_packets(&mut self, id: ClientSessionId) {
         let Some(session) = self.state.client_sessions.get(id) else {
             return;
@@ -188,8 +189,11 @@ impl Engine {
         let sent = session.packets.all_sent().into_iter();
         let lost: Vec<_> = sent.filter(|(_, flight)| is_lost(flight)).collect();
         if let Some(session) = self.state.client_sessions.get_mut(id) {
-            for (packet, _) in lost {
-                session.packets.completed(packet);
+            for (packet, flight) in lost {
+                match flight.qos {
+                    Qos::ExactlyOnce => session.packets.received(packet),
+                    _ => session.packets.completed(packet),
+                }
             }
         }
     }
@@ -298,7 +302,8 @@ impl Engine {
             self.drop_subscription(None, &record, turn);
         }
         if kept {
-            self.commit(None, &[Record::ClientSessionRemoved(id)], false, turn);
+            // Whoever begins anew is told so, and must not find it there again.
+            self.commit(None, &[Record::ClientSessionRemoved(id)], true, turn);
         } else {
             self.state.client_sessions.remove(id);
         }

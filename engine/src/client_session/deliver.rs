@@ -89,7 +89,7 @@ impl Engine {
         if is_there {
             self.mark_dirty(flight.queue);
         }
-        self.feed_stalled(id);
+        self.feed_stalled(id, turn);
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl Engine {
         } else {
             session.packets.completed(packet);
         }
-        self.feed_stalled(id);
+        self.feed_stalled(id, turn);
         Ok(())
     }
 
@@ -190,7 +190,7 @@ impl Engine {
     }
 
     /// The client takes more packets: consumers that waited for that go on.
-    fn feed_stalled(&mut self, id: ClientSessionId) {
+    fn feed_stalled(&mut self, id: ClientSessionId, turn: &mut Turn<'_>) {
         let Some(session) = self.state.client_sessions.get_mut(id) else {
             return;
         };
@@ -202,6 +202,7 @@ impl Engine {
                 of.unstall(consumer);
                 self.mark_dirty(queue);
             }
+            self.deliver_reserved(consumer, queue, turn);
         }
     }
 
@@ -257,12 +258,18 @@ impl Engine {
                 continue;
             };
             let is_away = (flight.queue, flight.message);
-            if self.state.client_sessions.away.remove(&is_away).is_none() {
+            if !self.state.client_sessions.away.contains_key(&is_away) {
                 continue;
             }
             if let Some(session) = of.and_then(|id| self.state.client_sessions.get_mut(id)) {
+                if !session.packets.has_open_room() {
+                    // [MQTT-3.3.4-9] The rest when the client has answered for what is open.
+                    session.stalled.push((queue_id, key));
+                    return;
+                }
                 session.packets.resend(id);
             }
+            self.state.client_sessions.away.remove(&is_away);
             let delivery = Delivery {
                 consumer: key.1,
                 delivery: Default::default(),

@@ -81,7 +81,12 @@ impl Packets {
 
     /// Whether one more may go out.
     pub fn has_room(&self) -> bool {
-        self.open < u32::from(self.window) && self.sent.len() + self.received.len() < 0xffff
+        self.has_open_room() && self.sent.len() + self.received.len() < 0xffff
+    }
+
+    /// Whether one more may be open over this connection, under an id that it has already.
+    pub fn has_open_room(&self) -> bool {
+        self.open < u32::from(self.window)
     }
 
     /// A free id for a message that goes out. There must be room.

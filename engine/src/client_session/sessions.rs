@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::SessionExpiry;
 use super::packets::Packets;
 use crate::id::{ClientSessionId, ConnectionId, MessageId, PacketId, QueueId, SubscriptionId};
+use crate::message::Qos;
 use crate::queue::consumer::ConsumerKey;
 use crate::storage::record::{
     ClientSessionRecord, Flight, Key, Record, SignedWill, SubscriptionRecord,
@@ -209,6 +210,11 @@ impl ClientSessions {
         }
         let (id, packet) = self.away.remove(&(queue, message))?;
         let session = self.by_id.get_mut(&id)?;
+        let flight = session.packets.flight(packet);
+        if flight.is_some_and(|flight| flight.qos == Qos::ExactlyOnce) {
+            // The client may have it: its id is not free before the client has come back and released it.
+            return None;
+        }
         session.packets.completed(packet);
         session.kept.then_some((id, packet))
     }

@@ -181,7 +181,7 @@ impl Queue {
             sessions.away.remove(&key);
             return None;
         }
-        if !session.packets.has_room() {
+        if !session.packets.has_open_room() {
             session.stalled.push((self.record.id, to));
             return Some(Terms::Stalled);
         }

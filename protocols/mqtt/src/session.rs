@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use hind_engine::client_session::SessionExpiry;
-use hind_engine::command::{ClientSessionCommand, Command, ConsumerCommand, SessionCommand};
+use hind_engine::command::{
+    ClientSessionCommand, Command, ConsumerCommand, Deliveries, Outcome, SessionCommand, Settle,
+};
 use hind_engine::event::{Attached, Delivery, Refusal};
 use hind_engine::id::{ConsumerId, DownloadId, PacketId, SessionId, Ticket};
 use hind_engine::protocol::Outbound as Out;
@@ -221,6 +223,16 @@ impl Session {
             out.commands.push(Command::Consumer(consumer, credit));
         }
         let Some(packet) = delivery.packet else {
+            if delivery.message.body.large().is_some() {
+                // Of no use to anybody any more; smaller ones left their queue when they were given to this client.
+                let settle = ConsumerCommand::Settle(Settle {
+                    deliveries: Deliveries::One(delivery.delivery),
+                    outcome: Outcome::Accepted,
+                    transaction: None,
+                    ticket: None,
+                });
+                out.commands.push(Command::Consumer(consumer, settle));
+            }
             return;
         };
         if written {

@@ -20,6 +20,9 @@ pub fn on_delivery(
     let Some(copy) = model.copy(uid, place) else {
         return Ok(());
     };
+    if model.messages[uid.0].doubled {
+        return Ok(());
+    }
     let name = &model.places[place.0].name;
     if copy.ack == Ack::Durable {
         return broken(format!(
@@ -62,6 +65,9 @@ pub fn on_end(model: &Model, uid: Uid, place: PlaceId, end: End) -> Result<(), V
     let Some(copy) = model.copy(uid, place) else {
         return Ok(());
     };
+    if model.messages[uid.0].doubled {
+        return Ok(());
+    }
     let name = &model.places[place.0].name;
     if copy.ack == Ack::Durable {
         return broken(format!(

@@ -4,20 +4,19 @@
 use super::Violation;
 use crate::simulator::clock;
 use crate::simulator::model::{End, Model, Uid};
-use crate::simulator::network::DELAY_MAX;
 
-/// A message arrives at a subscription at `now`, nanoseconds of virtual time.
+/// A message arrives at a subscription at `now`, nanoseconds of virtual time, having been under way for at most so long.
 ///
 /// # Errors
 /// It is early or late.
-pub fn on_delivery(model: &Model, uid: Uid, now: u64) -> Result<(), Violation> {
+pub fn on_delivery(model: &Model, uid: Uid, now: u64, delay: u64) -> Result<(), Violation> {
     let sending = &model.messages[uid.0].sending;
     let wall = clock::wall(now);
     if sending.due.is_some_and(|due| wall < due) {
         let what = format!("{uid} is due at {:?} and came at {wall}", sending.due);
         return Err(Violation::new("time", what));
     }
-    let sent = clock::wall(now.saturating_sub(DELAY_MAX));
+    let sent = clock::wall(now.saturating_sub(delay));
     if sending.expires.is_some_and(|expires| sent > expires) {
         let what = format!(
             "{uid} expired at {:?} and was delivered at {sent}",

@@ -129,6 +129,9 @@ impl Client {
         scene.counters.hit("event.message");
         let uid = read_uid(frame, scene)?;
         self.check_content(frame, uid, scene)?;
+        if scene.model.messages[uid.0].of_mqtt {
+            scene.counters.hit("mqtt.to_stomp");
+        }
         let name = frame.header("subscription").unwrap_or_default();
         if let Some(end) = self.given_up.get(name) {
             scene.counters.hit("event.given_up");
@@ -171,6 +174,9 @@ impl Client {
                 frame.body.len()
             )));
         }
+        if scene.model.messages[uid.0].of_mqtt {
+            return Ok(());
+        }
         let priority = sending.priority.to_string();
         let persistent = sending.persistent.to_string();
         let shade = sending.shade.to_string();
@@ -201,9 +207,12 @@ impl Client {
 }
 
 fn read_uid(frame: &Frame, scene: &Scene<'_>) -> Result<Uid, Violation> {
-    let text = frame.header("uid").unwrap_or_default();
-    match text.parse() {
-        Ok(number) if number < scene.model.messages.len() => Ok(Uid(number)),
+    let uid = match frame.header("uid") {
+        Some(text) => text.parse().ok().map(Uid),
+        None => Message::read_uid(&frame.body),
+    };
+    match uid {
+        Some(uid) if uid.0 < scene.model.messages.len() => Ok(uid),
         _ => Err(broken(format!("a message nobody sent: {frame:?}"))),
     }
 }

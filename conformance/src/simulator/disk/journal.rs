@@ -50,6 +50,11 @@ pub const ACKNOWLEDGE: u8 = 3;
 /// The number of an acknowledgement of a message in a page.
 pub const PAGE_ACKNOWLEDGE: u8 = 15;
 
+/// The number of a packet identifier given to a message that goes out.
+pub const PACKET_SENT: u8 = 25;
+/// The number of a packet identifier that a client has given to a message of QoS 2.
+pub const PACKET_TAKEN: u8 = 28;
+
 /// A record in a segment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {

@@ -86,6 +86,10 @@ pub struct Message {
     pub retried: bool,
     /// How many sends with a duplicate id there had been, this one included.
     pub duplicate_number: usize,
+    /// Sent over MQTT, which has no words for some of what was asked for.
+    pub of_mqtt: bool,
+    /// Sent again without a duplicate id: it may come twice.
+    pub doubled: bool,
     /// Where it is, or may be.
     pub copies: Vec<Copy>,
 }
@@ -100,6 +104,8 @@ impl Message {
             order: 0,
             retried: false,
             duplicate_number: 0,
+            of_mqtt: false,
+            doubled: false,
             copies: Vec::new(),
         }
     }
@@ -109,6 +115,13 @@ impl Message {
         self.copies
             .iter()
             .any(|copy| copy.deliveries > 0 || copy.end.is_some())
+    }
+
+    /// Which message has this body.
+    pub fn read_uid(body: &[u8]) -> Option<Uid> {
+        let end = body.iter().position(|byte| *byte == b':')?;
+        let text = std::str::from_utf8(&body[..end]).ok()?;
+        text.strip_prefix('m')?.parse().ok().map(Uid)
     }
 
     /// The body of a message: its number, then bytes that follow from it, so that damage is noticed.

@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 
 use super::check::{self, Violation};
 use super::limits::Limits;
+use super::network::DELAY_MAX;
 use subscription::Connection;
 
 /// Queues every run uses. Of the last one clients consume with `ack:auto`, so a cut may lose what was under way to them.
@@ -230,7 +231,7 @@ impl Model {
     ) -> Result<bool, Violation> {
         check::transactions::on_delivery(self, uid)?;
         check::routing::on_delivery(self, subscription, uid)?;
-        check::time::on_delivery(self, uid, now)?;
+        check::time::on_delivery(self, uid, now, DELAY_MAX)?;
         let place = self.subscriptions[subscription.0].place;
         let auto = self.subscriptions[subscription.0].mode == AckMode::Auto;
         if !self.subscriptions[subscription.0].live {
@@ -248,7 +249,7 @@ impl Model {
         copy.deliveries += 1;
         copy.holder = Some(subscription);
         let before = std::mem::replace(&mut copy.ack, if auto { Ack::Issued } else { Ack::None });
-        self.came_again(before);
+        self.came_again(uid, before);
         Ok(true)
     }
 
@@ -271,7 +272,7 @@ impl Model {
         let copy = self.copy_mut(uid, place);
         copy.end = Some(end);
         let before = std::mem::replace(&mut copy.ack, Ack::None);
-        self.came_again(before);
+        self.came_again(uid, before);
         Ok(())
     }
 
@@ -464,8 +465,12 @@ impl Model {
         copy.failures_in_epoch += 1;
     }
 
-    fn came_again(&mut self, ack: Ack) {
-        if let Ack::InTransaction(transaction) = ack {
+    fn came_again(&mut self, uid: Uid, ack: Ack) {
+        // Of one that was sent twice this may be the other.
+        let doubled = self.messages[uid.0].doubled;
+        if let Ack::InTransaction(transaction) = ack
+            && !doubled
+        {
             self.transactions[transaction.0].came_again = true;
         }
     }

@@ -112,6 +112,7 @@ impl World {
         let connected: Vec<LinkId> = self.clients[..CLIENTS]
             .iter()
             .filter_map(|client| client.link)
+            .chain(self.mqtt.links())
             .collect();
         if connected.is_empty() {
             return;

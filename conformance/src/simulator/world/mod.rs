@@ -6,6 +6,7 @@
 //! and how it ends, in `mishap.rs` what goes wrong, in `story.rs` a run from its beginning to its end.
 
 mod mishap;
+mod mqtt;
 mod pages;
 mod process;
 mod story;
@@ -14,6 +15,7 @@ pub use story::{Failure, Options, Report, replay_command, run};
 
 use std::collections::{BTreeMap, VecDeque};
 
+use self::mqtt::Mqtt;
 use bytes::Bytes;
 use hind_engine::id::ConnectionId;
 use hind_engine::storage::request::Segment;
@@ -90,6 +92,7 @@ struct World {
     /// Client operations so far.
     operations: u64,
     clients: Vec<Client>,
+    mqtt: Mqtt,
     links: BTreeMap<LinkId, Link>,
     last_link: u64,
     process: Option<Process>,
@@ -136,6 +139,7 @@ impl World {
             limits: limits.clone(),
             operations: 0,
             clients: (0..=CLIENTS).map(Client::new).collect(),
+            mqtt: Mqtt::of(options.seed),
             links: BTreeMap::new(),
             last_link: 0,
             process: None,
@@ -218,6 +222,9 @@ impl World {
 
     /// A client's turn.
     fn act(&mut self, number: usize) -> Result<(), Violation> {
+        if let Some(number) = Mqtt::number(number) {
+            return self.mqtt_act(number);
+        }
         let idle = self.phase != Phase::Work && self.clients[number].stage == Stage::Away;
         let idle = idle || self.phase == Phase::Listen;
         let pause = self.random.between(20_000, 400_000) * if idle { 100 } else { 1 };
@@ -323,6 +330,9 @@ impl World {
             return Ok(());
         };
         let number = link.client;
+        if let Some(number) = Mqtt::number(number) {
+            return self.mqtt_arrive(number, bytes);
+        }
         let mut client = std::mem::replace(&mut self.clients[number], Client::new(number));
         let received = client.receive(bytes, &mut self.scene());
         self.clients[number] = client;
@@ -335,6 +345,9 @@ impl World {
             return Ok(());
         };
         let (number, cut) = (link.client, link.is_cut());
+        if let Some(number) = Mqtt::number(number) {
+            return self.mqtt_closed(number, id, cut);
+        }
         let client = &mut self.clients[number];
         if client.link != Some(id) {
             return Ok(());

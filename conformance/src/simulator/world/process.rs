@@ -5,13 +5,14 @@ use hind_engine::notice::Notice;
 use hind_engine::storage::request::{Completion, PageCompletion};
 use hind_ha::input::DiskUsage;
 
+use super::mqtt::Mqtt;
 use super::{Happening, World, clocks, connection_id};
 use crate::simulator::check::{self, Violation};
 use crate::simulator::disk::fault::Fault;
 use crate::simulator::disk::{Crash, Disk, journal};
 use crate::simulator::limits::Limits;
 use crate::simulator::network::{Direction, LinkId};
-use crate::simulator::node::{Deed, Process};
+use crate::simulator::node::{Deed, Process, Speaks};
 use crate::simulator::planted::Planted;
 
 /// A disk with room.
@@ -126,7 +127,9 @@ impl World {
         let now = clocks(self);
         match &mut self.process {
             Some(process) if self.open => {
-                process.accept(now, connection_id(id), id);
+                let number = self.links.get(&id).map_or(0, |link| link.client);
+                let speaks = Speaks::of(Mqtt::number(number));
+                process.accept(now, connection_id(id), id, speaks);
                 self.carry_out()
             }
             _ => {
@@ -287,6 +290,7 @@ impl World {
             return Err(Violation::new("damage", what));
         }
         self.open = true;
+        self.mqtt.book.opened = self.now;
         self.counters.hit("event.open");
         self.trace
             .line(self.now, format_args!("node"), format_args!("serves"));

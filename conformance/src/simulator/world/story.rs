@@ -96,7 +96,7 @@ impl World {
     /// The whole story.
     fn tell(&mut self) -> Result<(), Violation> {
         self.later(0, Happening::Restart);
-        for client in 0..=CLIENTS {
+        for client in 0..=CLIENTS + self.mqtt.len() {
             self.later(0, Happening::Act(client));
         }
         while self.operations < self.plan.operations || !self.plan.is_over() {
@@ -139,6 +139,7 @@ impl World {
                     .clients
                     .iter()
                     .all(|client| client.stage == Stage::Away)
+                && world.mqtt.have_left()
         };
         let mut patience = Some(self.now + 2_000_000_000);
         while !all_gone(self) {
@@ -195,16 +196,23 @@ impl World {
             .line(self.now, format_args!("world"), format_args!("drains"));
         self.phase = Phase::Drain;
         let mut quiet_since = self.now;
-        let mut seen = self.counters.get("event.message");
-        while self.now < quiet_since + 300_000_000 || !self.clients[CLIENTS].is_settled() {
+        let came = |world: &Self| {
+            world.counters.get("event.message") + world.counters.get("mqtt_in.publish")
+        };
+        let mut seen = came(self);
+        while self.now < quiet_since + 300_000_000
+            || !self.clients[CLIENTS].is_settled()
+            || !self.mqtt.is_settled()
+        {
             self.step()?;
-            let now_seen = self.counters.get("event.message");
+            let now_seen = came(self);
             if now_seen != seen {
                 (seen, quiet_since) = (now_seen, self.now);
             }
         }
+        self.mqtt_judge()?;
         self.phase = Phase::Leave;
-        while self.clients[CLIENTS].stage != Stage::Away {
+        while self.clients[CLIENTS].stage != Stage::Away || !self.mqtt.have_left() {
             self.step()?;
         }
         let settled = self.now + 100_000_000;
