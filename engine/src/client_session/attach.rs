@@ -120,6 +120,8 @@ impl Engine {
             // What ended it, or what it goes on with, may be known to this broker alone so far.
             self.wait_for_everything(from, turn);
         }
+        let ended = self.state.client_sessions.ended;
+        self.wait_for(from, ended);
         let id = before.filter(|_| !attach.clean);
         let present = id.is_some();
         let id = id.unwrap_or_else(|| self.new_client_session(&attach, turn));
@@ -304,6 +306,7 @@ impl Engine {
         if kept {
             // Whoever begins anew is told so, and must not find it there again.
             self.commit(None, &[Record::ClientSessionRemoved(id)], true, turn);
+            self.state.client_sessions.ended = turn.storage.appended();
         } else {
             self.state.client_sessions.remove(id);
         }

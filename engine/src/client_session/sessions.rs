@@ -98,6 +98,9 @@ pub struct ClientSessions {
     sharing: BTreeMap<Arc<str>, usize>,
     pub(crate) away: FxHashMap<(QueueId, MessageId), (ClientSessionId, PacketId)>,
     alarms: BTreeSet<(u64, ClientSessionId)>,
+    /// The position after which it is durable that the last one of the log that has ended has done so: before it nobody is
+    /// told that there is none.
+    pub(crate) ended: Position,
 }
 
 impl ClientSessions {
