@@ -4,11 +4,13 @@
 
 mod toy;
 
+use std::sync::Arc;
+
 use hind_acceptors::host::allocator;
 use toy::resident;
 
 /// Fills and frees buffers of a read from a page in several threads, and keeps something small from in between.
-fn churn(kept: &mut Vec<Box<[u8; 512]>>) {
+fn churn(kept: &mut Vec<Arc<[u8]>>) {
     const THREADS: usize = 4;
     const ROUNDS: usize = 40;
     let work = || {
@@ -16,7 +18,7 @@ fn churn(kept: &mut Vec<Box<[u8; 512]>>) {
         let mut large = Vec::new();
         for _ in 0..ROUNDS {
             large.push(vec![1_u8; 600 << 10]);
-            small.push(Box::new([2_u8; 512]));
+            small.push(Arc::<[u8]>::from([2_u8; 512]));
         }
         drop(large);
         small
