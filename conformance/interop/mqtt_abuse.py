@@ -153,6 +153,10 @@ def retained_topics(broker, randomness):
     return "20,000 topics"
 
 
+# Each is an address, which stays until the next scan for unused ones, and a message while it is retained.
+retained_topics.keeps_kib = 20_000 * 3
+
+
 PHASES = [half_finished, random_bytes, mutations, endless, never_acknowledging, retained_topics]
 
 if __name__ == "__main__":
